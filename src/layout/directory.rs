@@ -1,0 +1,150 @@
+//! The directories: who owns which process slot and which lane.
+//!
+//! ```text
+//! process entry, 384 bytes                              lane entry, 128 bytes
+//! 0x000 owner      incarnation << 2 | state             0x00 owner         slot + 1 << 48 | slot incarnation
+//! 0x008 committed  bytes of the slot                    0x08 incarnation   how often the lane was taken
+//! 0x080 pid · pid namespace · start · claimed_ns        0x10 committed     bytes of its front
+//! 0x0a0 role, 64 bytes                                  0x18 baseline      incarnation its baseline belongs to
+//! 0x0e0 command, 128 bytes                              0x20 baseline counters · 0x28 baseline owner
+//! ```
+//!
+//! Only the owner words decide (with the lock byte of the slot, SPEC.md section 10); the description is for people.
+
+/// Bytes of a process slot's entry.
+pub const PROCESS_ENTRY_LENGTH: u64 = 384;
+/// Incarnation of the slot and its [`SlotState`].
+pub const PROCESS_OWNER_OFFSET: u64 = 0x000;
+/// Bytes of the slot that are committed: 0, or all its gauge cells.
+pub const PROCESS_COMMITTED_OFFSET: u64 = 0x008;
+/// Process id as its owner sees it.
+pub const PROCESS_PID_OFFSET: u64 = 0x080;
+/// Inode of the owner's pid namespace: a pid means nothing without it.
+pub const PROCESS_PID_NAMESPACE_OFFSET: u64 = 0x088;
+/// Start time of the process in clock ticks since boot (field 22 of `/proc/PID/stat`).
+pub const PROCESS_START_TICKS_OFFSET: u64 = 0x090;
+/// Wall clock when the slot was claimed, nanoseconds since 1970.
+pub const PROCESS_CLAIMED_NS_OFFSET: u64 = 0x098;
+/// The owner's role: UTF-8, padded with NUL.
+pub const PROCESS_ROLE_OFFSET: u64 = 0x0a0;
+/// Bytes of the role.
+pub const PROCESS_ROLE_LENGTH: u64 = 64;
+/// The owner's command line, shortened: UTF-8, padded with NUL.
+pub const PROCESS_COMMAND_OFFSET: u64 = 0x0e0;
+/// Bytes of the command.
+pub const PROCESS_COMMAND_LENGTH: u64 = 128;
+
+/// Bytes of a lane's entry.
+pub const LANE_ENTRY_LENGTH: u64 = 128;
+/// The [`OwnerTag`] of the process whose thread has the lane; 0 = never taken.
+pub const LANE_OWNER_OFFSET: u64 = 0x00;
+/// How often the lane was taken by a process.
+pub const LANE_INCARNATION_OFFSET: u64 = 0x08;
+/// Bytes of the lane's front (bitmap and counters) that are committed: 0 or all.
+pub const LANE_COMMITTED_OFFSET: u64 = 0x10;
+/// The incarnation whose start the lane's baseline describes; 0 = the baseline is zero, nobody was there before.
+pub const LANE_BASELINE_OFFSET_WORD: u64 = 0x18;
+/// How many counter words that baseline covers; counters placed later had nothing before.
+pub const LANE_BASELINE_COUNTERS_OFFSET: u64 = 0x20;
+/// Tag of the process for which that baseline was written; a thread of the same process that takes the lane again keeps it.
+pub const LANE_BASELINE_OWNER_OFFSET: u64 = 0x28;
+
+/// Bytes of a gauge cell: one line, because any thread of the process may write it.
+pub const GAUGE_CELL_LENGTH: u64 = super::LINE_LENGTH;
+/// From the start of a gauge cell to its value.
+pub const GAUGE_VALUE_OFFSET: u64 = 0x00;
+/// From the start of a gauge cell to its stamp; 0 = never set.
+pub const GAUGE_STAMP_OFFSET: u64 = 0x08;
+
+/// Where in the file the lock byte of a slot is: far beyond any content, where locks are legal and no read or write ever goes.
+pub const LOCK_BASE_OFFSET: u64 = 1 << 60;
+
+/// What the low two bits of a process slot's owner word say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SlotState {
+    /// Nobody had it yet, or its owner gave it back.
+    Free = 0,
+    /// A new owner is clearing what the last one left: gauges are not to be read.
+    Claiming = 1,
+    /// The owner works.
+    Active = 2,
+}
+
+/// The owner word of a process slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotOwner(pub u64);
+
+impl SlotOwner {
+    /// Packs incarnation and state.
+    pub const fn new(incarnation: u64, state: SlotState) -> Self {
+        Self(incarnation << 2 | state as u64)
+    }
+
+    /// How often the slot was taken.
+    pub const fn incarnation(self) -> u64 {
+        self.0 >> 2
+    }
+
+    /// Its state; an unknown pattern reads as claiming, in which nobody trusts the gauges.
+    pub const fn state(self) -> SlotState {
+        match self.0 & 3 {
+            0 => SlotState::Free,
+            2 => SlotState::Active,
+            _ => SlotState::Claiming,
+        }
+    }
+}
+
+/// Says which incarnation of which process slot owns something: the slot's number plus one in the high 16 bits, its incarnation in
+/// the low 48. 0 is nobody. 2^48 incarnations at a million a second are nine years of nothing but restarts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct OwnerTag(pub u64);
+
+impl OwnerTag {
+    /// Nobody, ever.
+    pub const NOBODY: OwnerTag = OwnerTag(0);
+    /// Given back by its owner.
+    pub const RELEASED: OwnerTag = OwnerTag(u64::MAX);
+
+    /// The tag of an incarnation of a slot.
+    pub const fn new(slot: u64, incarnation: u64) -> Self {
+        Self((slot + 1) << 48 | incarnation & ((1 << 48) - 1))
+    }
+
+    /// The slot; `None` for nobody, released, or a number that cannot be a slot's.
+    pub const fn slot(self, process_slots: u64) -> Option<u64> {
+        match self.0 >> 48 {
+            0 => None,
+            number if number <= process_slots => Some(number - 1),
+            _ => None,
+        }
+    }
+
+    /// The incarnation of the slot.
+    pub const fn incarnation(self) -> u64 {
+        self.0 & ((1 << 48) - 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_round_trip_and_specials_have_no_slot() {
+        let tag = OwnerTag::new(4095, 77);
+        assert_eq!((tag.slot(4096), tag.incarnation()), (Some(4095), 77));
+        assert_eq!(tag.slot(4095), None);
+        assert_eq!(OwnerTag::NOBODY.slot(4096), None);
+        assert_eq!(OwnerTag::RELEASED.slot(4096), None);
+    }
+
+    #[test]
+    fn slot_owner_round_trips() {
+        for state in [SlotState::Free, SlotState::Claiming, SlotState::Active] {
+            let owner = SlotOwner::new(9, state);
+            assert_eq!((owner.incarnation(), owner.state()), (9, state));
+        }
+        assert_eq!(SlotOwner(3).state(), SlotState::Claiming);
+    }
+}

@@ -1,0 +1,706 @@
+//! Geometry: the capacities of a segment and every offset that follows from them, as a validated private copy.
+//!
+//! [`Capacities`] are what a creator chooses; [`Geometry::plan`] derives offsets; [`Geometry::parse`] takes the words of a header
+//! that may be hostile and accepts them only if they are what `plan` would have made. After that the file is never trusted again.
+
+use super::header::*;
+use super::{Fnv, LINE_LENGTH, LINE_WORDS, REGION_ALIGNMENT, WORD_LENGTH, round_up};
+use super::{directory, record};
+
+/// Most process slots: the slot's number plus one must fit the 16 bits of an owner word, with room for the released mark.
+pub const MAX_PROCESS_SLOTS: u64 = 4096;
+/// Most lanes: finding a free one walks the lane directory once.
+pub const MAX_LANES: u64 = 16_384;
+/// Most records: their number shares a placement word with a 40-bit offset.
+pub const MAX_RECORDS: u64 = 1 << 20;
+/// Longest text region.
+pub const MAX_TEXT_LENGTH: u64 = 1 << 30;
+/// Longest block region of a lane: byte offsets within a lane are 32 bits in the writers' place word.
+pub const MAX_BLOCKS_LENGTH: u64 = 1 << 31;
+/// Longest file: far below what a 47-bit address space can map several times over.
+pub const MAX_FILE_LENGTH: u64 = 1 << 42;
+/// Shortest epoch.
+pub const MIN_EPOCH_LENGTH_NS: u64 = 1_000_000;
+/// Longest epoch: a day.
+pub const MAX_EPOCH_LENGTH_NS: u64 = 86_400 * 1_000_000_000;
+/// One bit of a lane's bitmap stands for this many bytes of its block region; every block is at least as long, so no two blocks
+/// start within one granule and the bit of a block's first granule is the block's own.
+pub const BLOCK_GRANULE_LENGTH: u64 = 512;
+
+/// What a creator chooses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capacities {
+    /// Processes that can have gauges and lanes at one time.
+    pub process_slots: u64,
+    /// Threads that can have a lane of their own at one time.
+    pub lanes: u64,
+    /// Series.
+    pub series: u64,
+    /// Bytes of names, labels, help texts, units and classic bounds.
+    pub text_length: u64,
+    /// Counter words per lane.
+    pub counters: u64,
+    /// Gauge cells per process.
+    pub gauges: u64,
+    /// Bytes of histogram blocks per lane.
+    pub blocks_length: u64,
+    /// Bytes that may be committed after creation.
+    pub budget: u64,
+    /// Nanoseconds of an epoch, the time window of histograms.
+    pub epoch_length_ns: u64,
+}
+
+impl Capacities {
+    /// The default: a busy host. About 730 MB of address space, of which 2.6 MiB are allocated at creation.
+    pub const DEFAULT: Capacities = Capacities {
+        process_slots: 256,
+        lanes: 1024,
+        series: 4096,
+        text_length: 1 << 20,
+        counters: 4096,
+        gauges: 512,
+        // Room for 64 histograms of 258 buckets with two ring slots (10.9 KiB each).
+        blocks_length: 704 * 1024,
+        budget: 256 << 20,
+        epoch_length_ns: 10_000_000_000,
+    };
+
+    /// A small one: containers with a 64 MiB `/dev/shm`, locked memory, a handful of workers.
+    pub const COMPACT: Capacities = Capacities {
+        process_slots: 32,
+        lanes: 128,
+        series: 512,
+        text_length: 128 << 10,
+        counters: 512,
+        gauges: 128,
+        blocks_length: 128 * 1024,
+        budget: 16 << 20,
+        epoch_length_ns: 10_000_000_000,
+    };
+
+    /// A large one: thousands of threads, tens of thousands of series.
+    pub const LARGE: Capacities = Capacities {
+        process_slots: 1024,
+        lanes: 4096,
+        series: 32_768,
+        text_length: 16 << 20,
+        counters: 32_768,
+        gauges: 2048,
+        blocks_length: 4 << 20,
+        budget: 2 << 30,
+        epoch_length_ns: 10_000_000_000,
+    };
+}
+
+/// Every capacity and offset of one segment. Made by [`plan`](Self::plan) or [`parse`](Self::parse) only, hence consistent:
+/// regions are in file order, aligned, disjoint, inside `file_length`, and no sum of them overflows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    /// The capacities.
+    pub capacities: Capacities,
+    /// Families and series together.
+    pub records: u64,
+    /// Places of the index, a power of two at least twice `records`, so that a probe always meets an empty one.
+    pub index_entries: u64,
+    /// See [`INDEX_REGION_OFFSET`].
+    pub index_offset: u64,
+    /// See [`RECORDS_REGION_OFFSET`].
+    pub records_offset: u64,
+    /// See [`TEXT_REGION_OFFSET`].
+    pub text_offset: u64,
+    /// See [`PROCESS_DIRECTORY_REGION_OFFSET`].
+    pub process_directory_offset: u64,
+    /// See [`LANE_DIRECTORY_REGION_OFFSET`].
+    pub lane_directory_offset: u64,
+    /// See [`SLOTS_REGION_OFFSET`]. All bytes before it are allocated at creation.
+    pub slots_offset: u64,
+    /// See [`SLOT_STRIDE_OFFSET`].
+    pub slot_stride: u64,
+    /// See [`SHARED_COUNTERS_REGION_OFFSET`].
+    pub shared_counters_offset: u64,
+    /// See [`SHARED_BLOCKS_REGION_OFFSET`].
+    pub shared_blocks_offset: u64,
+    /// See [`LANES_REGION_OFFSET`].
+    pub lanes_offset: u64,
+    /// See [`LANE_STRIDE_OFFSET`].
+    pub lane_stride: u64,
+    /// Words of the bitmap at the start of a lane.
+    pub bitmap_words: u64,
+    /// See [`LANE_COUNTERS_OFFSET`].
+    pub lane_counters_offset: u64,
+    /// See [`LANE_BASELINE_OFFSET`].
+    pub lane_baseline_offset: u64,
+    /// See [`LANE_BLOCKS_OFFSET`].
+    pub lane_blocks_offset: u64,
+    /// Bytes of the file.
+    pub file_length: u64,
+}
+
+/// Facts of one segment that are not geometry: when and where it was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The machine's boot id.
+    pub boot_id: [u64; 2],
+    /// Wall clock at creation, nanoseconds since 1970.
+    pub created_ns: u64,
+    /// `CLOCK_MONOTONIC` at creation.
+    pub created_monotonic_ns: u64,
+    /// Random.
+    pub segment_id: u64,
+}
+
+/// Why bytes are not a segment this library can use. The numbers V-n are those of SPEC.md section 12.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LayoutError {
+    /// V-1: fewer bytes than a header.
+    #[error(
+        "V-1: the file has {found} bytes, a segment has at least {HEADER_LENGTH}; it is not a segment, or was truncated"
+    )]
+    TooShort {
+        /// Bytes of the file.
+        found: u64,
+    },
+    /// V-2: no magic yet: the creator has not finished, or died.
+    #[error(
+        "V-2: the segment is not published yet (its magic word is 0); its creator is still at work or died"
+    )]
+    NotPublished,
+    /// V-3: written on a machine of the other byte order.
+    #[error("V-3: the segment was written on a machine of the other byte order; read it on such a machine")]
+    OtherEndianness,
+    /// V-4: something else.
+    #[error(
+        "V-4: the first word is {found:#018x}, a segment begins with {MAGIC:#018x}; the file is not a segment"
+    )]
+    BadMagic {
+        /// The first word.
+        found: u64,
+    },
+    /// V-5: made by a newer library that says older readers cannot read it.
+    #[error(
+        "V-5: the segment has format version {version}, readable from version {compatible_from}; this library knows version \
+         {VERSION}: upgrade the reader, or let the workers create the segment anew"
+    )]
+    OtherVersion {
+        /// Version of the segment.
+        version: u64,
+        /// Oldest version that can read it.
+        compatible_from: u64,
+    },
+    /// V-6: the immutable part is damaged.
+    #[error(
+        "V-6: the header's checksum is {found:#018x}, its content gives {expected:#018x}; the file is damaged, create it anew"
+    )]
+    BadChecksum {
+        /// The stored checksum.
+        found: u64,
+        /// The computed one.
+        expected: u64,
+    },
+    /// V-7: a feature this library does not know is needed to read the segment.
+    #[error("V-7: the segment needs features {found:#x} that this library does not know; upgrade it")]
+    UnknownFeatures {
+        /// The unknown bits.
+        found: u64,
+    },
+    /// V-8: a capacity is outside its limits.
+    #[error(
+        "V-8: {field} is {found}, expected {least} to {most}; choose another capacity, or the file is damaged"
+    )]
+    CapacityOutOfRange {
+        /// Which capacity.
+        field: &'static str,
+        /// Its value.
+        found: u64,
+        /// The least value allowed.
+        least: u64,
+        /// The greatest value allowed.
+        most: u64,
+    },
+    /// V-9: an offset is not what the capacities lead to.
+    #[error("V-9: {field} is {found:#x}, the capacities lead to {expected:#x}; the file is damaged")]
+    InconsistentOffset {
+        /// Which word.
+        field: &'static str,
+        /// Its value.
+        found: u64,
+        /// What it must be.
+        expected: u64,
+    },
+    /// V-10: the file is shorter than its header says.
+    #[error("V-10: the file has {found} bytes, its header says {expected}; it was truncated")]
+    Truncated {
+        /// Bytes of the file.
+        found: u64,
+        /// Bytes the header says.
+        expected: u64,
+    },
+    /// V-11: a reserved word is not zero.
+    #[error("V-11: the reserved word at {offset:#x} is {found:#x}, expected 0; the file is damaged")]
+    ReservedNotZero {
+        /// Where.
+        offset: u64,
+        /// Its value.
+        found: u64,
+    },
+}
+
+fn within(field: &'static str, found: u64, least: u64, most: u64) -> Result<u64, LayoutError> {
+    if (least..=most).contains(&found) {
+        Ok(found)
+    } else {
+        Err(LayoutError::CapacityOutOfRange {
+            field,
+            found,
+            least,
+            most,
+        })
+    }
+}
+
+impl Geometry {
+    /// Lays out a segment of these capacities. Cost: arithmetic.
+    pub fn plan(capacities: Capacities) -> Result<Geometry, LayoutError> {
+        let c = capacities;
+        within("process_slots", c.process_slots, 1, MAX_PROCESS_SLOTS)?;
+        within("lanes", c.lanes, 1, MAX_LANES)?;
+        within("series", c.series, 1, MAX_RECORDS / 2)?;
+        within("text_length", c.text_length, 1024, MAX_TEXT_LENGTH)?;
+        within("counters", c.counters, 1, MAX_RECORDS)?;
+        within("gauges", c.gauges, 1, MAX_RECORDS)?;
+        within("blocks_length", c.blocks_length, 4096, MAX_BLOCKS_LENGTH)?;
+        within(
+            "epoch_length_ns",
+            c.epoch_length_ns,
+            MIN_EPOCH_LENGTH_NS,
+            MAX_EPOCH_LENGTH_NS,
+        )?;
+        within("budget", c.budget, 0, MAX_FILE_LENGTH)?;
+        // Every value is bounded above, so none of the sums and products below can overflow (the largest is lanes × lane_stride
+        // < 2^14 × 2^33); the final comparison with MAX_FILE_LENGTH still holds for all of them.
+        let up = |value: u64, to: u64| round_up(value, to).unwrap_or(u64::MAX);
+        let records = 2 * c.series;
+        let index_entries = (2 * records).next_power_of_two();
+        let index_offset = HEADER_LENGTH;
+        let records_offset = up(index_offset + index_entries * WORD_LENGTH, LINE_LENGTH);
+        let text_offset = records_offset + records * record::RECORD_LENGTH;
+        let process_directory_offset = up(text_offset + c.text_length, LINE_LENGTH);
+        let lane_directory_offset =
+            process_directory_offset + c.process_slots * directory::PROCESS_ENTRY_LENGTH;
+        let slots_offset = up(
+            lane_directory_offset + c.lanes * directory::LANE_ENTRY_LENGTH,
+            REGION_ALIGNMENT,
+        );
+        let slot_stride = up(c.gauges * LINE_LENGTH, REGION_ALIGNMENT);
+        let shared_counters_offset = slots_offset + c.process_slots * slot_stride;
+        let shared_blocks_offset = up(
+            shared_counters_offset + c.counters * LINE_LENGTH,
+            REGION_ALIGNMENT,
+        );
+        let lanes_offset = up(shared_blocks_offset + c.blocks_length, REGION_ALIGNMENT);
+        let bitmap_words = up(
+            c.blocks_length.div_ceil(BLOCK_GRANULE_LENGTH).div_ceil(64),
+            LINE_WORDS as u64,
+        );
+        let lane_counters_offset = bitmap_words * WORD_LENGTH;
+        // The baseline starts a page so that committing the counters does not commit it.
+        let lane_baseline_offset = up(lane_counters_offset + c.counters * WORD_LENGTH, 4096);
+        let lane_blocks_offset = up(lane_baseline_offset + c.counters * WORD_LENGTH, 4096);
+        let lane_stride = up(lane_blocks_offset + c.blocks_length, REGION_ALIGNMENT);
+        let file_length = lanes_offset + c.lanes * lane_stride;
+        within("file_length", file_length, HEADER_LENGTH, MAX_FILE_LENGTH)?;
+        Ok(Geometry {
+            capacities,
+            records,
+            index_entries,
+            index_offset,
+            records_offset,
+            text_offset,
+            process_directory_offset,
+            lane_directory_offset,
+            slots_offset,
+            slot_stride,
+            shared_counters_offset,
+            shared_blocks_offset,
+            lanes_offset,
+            lane_stride,
+            bitmap_words,
+            lane_counters_offset,
+            lane_baseline_offset,
+            lane_blocks_offset,
+            file_length,
+        })
+    }
+
+    /// The offset words of the header with their names, in file order.
+    fn derived(&self) -> [(&'static str, u64, u64); 18] {
+        [
+            ("records", RECORDS_OFFSET, self.records),
+            ("index_entries", INDEX_ENTRIES_OFFSET, self.index_entries),
+            ("index_offset", INDEX_REGION_OFFSET, self.index_offset),
+            ("records_offset", RECORDS_REGION_OFFSET, self.records_offset),
+            ("text_offset", TEXT_REGION_OFFSET, self.text_offset),
+            (
+                "process_directory_offset",
+                PROCESS_DIRECTORY_REGION_OFFSET,
+                self.process_directory_offset,
+            ),
+            (
+                "lane_directory_offset",
+                LANE_DIRECTORY_REGION_OFFSET,
+                self.lane_directory_offset,
+            ),
+            ("slots_offset", SLOTS_REGION_OFFSET, self.slots_offset),
+            ("slot_stride", SLOT_STRIDE_OFFSET, self.slot_stride),
+            (
+                "shared_counters_offset",
+                SHARED_COUNTERS_REGION_OFFSET,
+                self.shared_counters_offset,
+            ),
+            (
+                "shared_blocks_offset",
+                SHARED_BLOCKS_REGION_OFFSET,
+                self.shared_blocks_offset,
+            ),
+            ("lanes_offset", LANES_REGION_OFFSET, self.lanes_offset),
+            ("lane_stride", LANE_STRIDE_OFFSET, self.lane_stride),
+            (
+                "lane_counters_offset",
+                LANE_COUNTERS_OFFSET,
+                self.lane_counters_offset,
+            ),
+            (
+                "lane_baseline_offset",
+                LANE_BASELINE_OFFSET,
+                self.lane_baseline_offset,
+            ),
+            ("lane_blocks_offset", LANE_BLOCKS_OFFSET, self.lane_blocks_offset),
+            ("header_length", HEADER_LENGTH_OFFSET, HEADER_LENGTH),
+            ("file_length", FILE_LENGTH_OFFSET, self.file_length),
+        ]
+    }
+
+    /// The words of the immutable part of a header, checksum included.
+    pub fn to_words(&self, origin: &Origin) -> [u64; IMMUTABLE_WORDS] {
+        let c = &self.capacities;
+        let mut words = [0; IMMUTABLE_WORDS];
+        let mut put = |offset: u64, value: u64| words[(offset / WORD_LENGTH) as usize] = value;
+        put(MAGIC_OFFSET, MAGIC);
+        put(VERSION_OFFSET, VERSION);
+        put(COMPATIBLE_FROM_OFFSET, COMPATIBLE_FROM);
+        for (_, offset, value) in self.derived() {
+            put(offset, value);
+        }
+        put(PROCESS_SLOTS_OFFSET, c.process_slots);
+        put(LANES_OFFSET, c.lanes);
+        put(SERIES_OFFSET, c.series);
+        put(TEXT_LENGTH_OFFSET, c.text_length);
+        put(COUNTERS_OFFSET, c.counters);
+        put(GAUGES_OFFSET, c.gauges);
+        put(BLOCKS_LENGTH_OFFSET, c.blocks_length);
+        put(BUDGET_OFFSET, c.budget);
+        put(EPOCH_LENGTH_NS_OFFSET, c.epoch_length_ns);
+        put(BOOT_ID_HIGH_OFFSET, origin.boot_id[0]);
+        put(BOOT_ID_LOW_OFFSET, origin.boot_id[1]);
+        put(CREATED_NS_OFFSET, origin.created_ns);
+        put(CREATED_MONOTONIC_NS_OFFSET, origin.created_monotonic_ns);
+        put(SEGMENT_ID_OFFSET, origin.segment_id);
+        words[IMMUTABLE_WORDS - 1] = checksum(&words);
+        words
+    }
+
+    /// Validates a private copy of a header's immutable part against the file's true length. Checks in the order V-2 … V-11.
+    pub fn parse(
+        words: &[u64; IMMUTABLE_WORDS],
+        file_length: u64,
+    ) -> Result<(Geometry, Origin), LayoutError> {
+        let get = |offset: u64| words[(offset / WORD_LENGTH) as usize];
+        match get(MAGIC_OFFSET) {
+            MAGIC => {}
+            0 => return Err(LayoutError::NotPublished),
+            other if other == MAGIC.swap_bytes() => return Err(LayoutError::OtherEndianness),
+            found => return Err(LayoutError::BadMagic { found }),
+        }
+        let (version, compatible_from) = (get(VERSION_OFFSET), get(COMPATIBLE_FROM_OFFSET));
+        if version == 0 || compatible_from > VERSION || compatible_from > version {
+            return Err(LayoutError::OtherVersion {
+                version,
+                compatible_from,
+            });
+        }
+        let expected = checksum(words);
+        if get(CHECKSUM_OFFSET) != expected {
+            return Err(LayoutError::BadChecksum {
+                found: get(CHECKSUM_OFFSET),
+                expected,
+            });
+        }
+        let unknown = get(REQUIRED_FEATURES_OFFSET) & !KNOWN_REQUIRED_FEATURES;
+        if unknown != 0 {
+            return Err(LayoutError::UnknownFeatures { found: unknown });
+        }
+        let geometry = Geometry::plan(Capacities {
+            process_slots: get(PROCESS_SLOTS_OFFSET),
+            lanes: get(LANES_OFFSET),
+            series: get(SERIES_OFFSET),
+            text_length: get(TEXT_LENGTH_OFFSET),
+            counters: get(COUNTERS_OFFSET),
+            gauges: get(GAUGES_OFFSET),
+            blocks_length: get(BLOCKS_LENGTH_OFFSET),
+            budget: get(BUDGET_OFFSET),
+            epoch_length_ns: get(EPOCH_LENGTH_NS_OFFSET),
+        })?;
+        for (field, offset, expected) in geometry.derived() {
+            if get(offset) != expected {
+                return Err(LayoutError::InconsistentOffset {
+                    field,
+                    found: get(offset),
+                    expected,
+                });
+            }
+        }
+        if file_length < geometry.file_length {
+            return Err(LayoutError::Truncated {
+                found: file_length,
+                expected: geometry.file_length,
+            });
+        }
+        // A newer version that older readers can still read may use reserved words.
+        if version <= VERSION {
+            let first = (SEGMENT_ID_OFFSET / WORD_LENGTH) as usize + 1;
+            for (index, &found) in words.iter().enumerate().take(IMMUTABLE_WORDS - 1).skip(first) {
+                if found != 0 {
+                    return Err(LayoutError::ReservedNotZero {
+                        offset: index as u64 * WORD_LENGTH,
+                        found,
+                    });
+                }
+            }
+        }
+        let origin = Origin {
+            boot_id: [get(BOOT_ID_HIGH_OFFSET), get(BOOT_ID_LOW_OFFSET)],
+            created_ns: get(CREATED_NS_OFFSET),
+            created_monotonic_ns: get(CREATED_MONOTONIC_NS_OFFSET),
+            segment_id: get(SEGMENT_ID_OFFSET),
+        };
+        Ok((geometry, origin))
+    }
+
+    /// Where the record with this number (from 1) is. `number` must be within `1..=records`.
+    pub const fn record_offset(&self, number: u64) -> u64 {
+        self.records_offset + (number - 1) * record::RECORD_LENGTH
+    }
+
+    /// Where the directory entry of a process slot is.
+    pub const fn process_entry_offset(&self, slot: u64) -> u64 {
+        self.process_directory_offset + slot * directory::PROCESS_ENTRY_LENGTH
+    }
+
+    /// Where the directory entry of a lane (from 1) is.
+    pub const fn lane_entry_offset(&self, lane: u64) -> u64 {
+        self.lane_directory_offset + (lane - 1) * directory::LANE_ENTRY_LENGTH
+    }
+
+    /// Where a process slot's gauge cells are.
+    pub const fn slot_offset(&self, slot: u64) -> u64 {
+        self.slots_offset + slot * self.slot_stride
+    }
+
+    /// Where a lane (from 1) is.
+    pub const fn lane_offset(&self, lane: u64) -> u64 {
+        self.lanes_offset + (lane - 1) * self.lane_stride
+    }
+
+    /// Bytes of a lane that are committed whole when it is claimed: bitmap and counters.
+    pub const fn lane_front_length(&self) -> u64 {
+        self.lane_counters_offset + self.capacities.counters * WORD_LENGTH
+    }
+
+    /// Bytes allocated at creation.
+    pub const fn head_length(&self) -> u64 {
+        self.slots_offset
+    }
+
+    /// Bytes if every slot, lane and block were committed.
+    pub const fn worst_case_length(&self) -> u64 {
+        self.file_length
+    }
+}
+
+/// FNV-1a over the words before the checksum.
+fn checksum(words: &[u64; IMMUTABLE_WORDS]) -> u64 {
+    words[..IMMUTABLE_WORDS - 1]
+        .iter()
+        .fold(Fnv::new(), |hash, &word| hash.word(word))
+        .finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const ORIGIN: Origin = Origin {
+        boot_id: [1, 2],
+        created_ns: 3,
+        created_monotonic_ns: 4,
+        segment_id: 5,
+    };
+
+    fn capacities() -> impl Strategy<Value = Capacities> {
+        (
+            1..=MAX_PROCESS_SLOTS,
+            1..=2048u64,
+            1..=65_536u64,
+            1024..=(1u64 << 22),
+            1..=65_536u64,
+            1..=4096u64,
+            4096..=(1u64 << 24),
+        )
+            .prop_map(
+                |(process_slots, lanes, series, text_length, counters, gauges, blocks_length)| Capacities {
+                    process_slots,
+                    lanes,
+                    series,
+                    text_length,
+                    counters,
+                    gauges,
+                    blocks_length,
+                    ..Capacities::DEFAULT
+                },
+            )
+    }
+
+    proptest! {
+        #[test]
+        fn any_geometry_survives_its_header(capacities in capacities()) {
+            let geometry = Geometry::plan(capacities).unwrap();
+            let words = geometry.to_words(&ORIGIN);
+            prop_assert_eq!(Geometry::parse(&words, geometry.file_length), Ok((geometry, ORIGIN)));
+        }
+
+        #[test]
+        fn regions_are_aligned_and_disjoint(capacities in capacities()) {
+            let g = Geometry::plan(capacities).unwrap();
+            let c = g.capacities;
+            let regions = [
+                (0, HEADER_LENGTH),
+                (g.index_offset, g.index_entries * 8),
+                (g.records_offset, g.records * record::RECORD_LENGTH),
+                (g.text_offset, c.text_length),
+                (g.process_directory_offset, c.process_slots * directory::PROCESS_ENTRY_LENGTH),
+                (g.lane_directory_offset, c.lanes * directory::LANE_ENTRY_LENGTH),
+                (g.slots_offset, c.process_slots * g.slot_stride),
+                (g.shared_counters_offset, c.counters * LINE_LENGTH),
+                (g.shared_blocks_offset, c.blocks_length),
+                (g.lanes_offset, c.lanes * g.lane_stride),
+            ];
+            for pair in regions.windows(2) {
+                prop_assert!(pair[0].0 + pair[0].1 <= pair[1].0, "{pair:?}");
+                prop_assert_eq!(pair[1].0 % LINE_LENGTH, 0);
+            }
+            let last = regions[regions.len() - 1];
+            prop_assert_eq!(last.0 + last.1, g.file_length);
+            for page_aligned in [g.slots_offset, g.slot_stride, g.lanes_offset, g.lane_stride] {
+                prop_assert_eq!(page_aligned % REGION_ALIGNMENT, 0);
+            }
+            // Inside a lane: bitmap, counters, baseline, blocks.
+            prop_assert!(g.bitmap_words * 64 * BLOCK_GRANULE_LENGTH >= c.blocks_length);
+            prop_assert!(g.lane_counters_offset >= g.bitmap_words * 8);
+            prop_assert!(g.lane_baseline_offset >= g.lane_front_length());
+            prop_assert!(g.lane_blocks_offset >= g.lane_baseline_offset + c.counters * 8);
+            prop_assert!(g.lane_stride >= g.lane_blocks_offset + c.blocks_length);
+        }
+
+        #[test]
+        fn any_header_words_are_accepted_or_named_never_a_panic(
+            words in prop::collection::vec(any::<u64>(), IMMUTABLE_WORDS), repair in any::<bool>()
+        ) {
+            let mut words: [u64; IMMUTABLE_WORDS] = words.try_into().unwrap();
+            if repair {
+                words[0] = MAGIC;
+                words[1] = VERSION;
+                words[2] = COMPATIBLE_FROM;
+                words[4] = 0;
+                words[IMMUTABLE_WORDS - 1] = checksum(&words);
+            }
+            prop_assert!(Geometry::parse(&words, u64::MAX).is_err());
+        }
+    }
+
+    #[test]
+    fn every_damaged_word_is_rejected_by_name() {
+        let geometry = Geometry::plan(Capacities::COMPACT).unwrap();
+        let good = geometry.to_words(&ORIGIN);
+        let repaired = |offset: u64, value: u64| {
+            let mut words = good;
+            words[(offset / 8) as usize] = value;
+            words[IMMUTABLE_WORDS - 1] = checksum(&words);
+            Geometry::parse(&words, geometry.file_length).unwrap_err()
+        };
+        assert_eq!(repaired(MAGIC_OFFSET, 0), LayoutError::NotPublished);
+        assert_eq!(
+            repaired(MAGIC_OFFSET, MAGIC.swap_bytes()),
+            LayoutError::OtherEndianness
+        );
+        assert_eq!(repaired(MAGIC_OFFSET, 7), LayoutError::BadMagic { found: 7 });
+        assert_eq!(
+            repaired(COMPATIBLE_FROM_OFFSET, 2),
+            LayoutError::OtherVersion {
+                version: 1,
+                compatible_from: 2
+            }
+        );
+        assert_eq!(
+            repaired(REQUIRED_FEATURES_OFFSET, 4),
+            LayoutError::UnknownFeatures { found: 4 }
+        );
+        assert!(matches!(
+            repaired(LANES_OFFSET, MAX_LANES + 1),
+            LayoutError::CapacityOutOfRange { field: "lanes", .. }
+        ));
+        for (field, offset, value) in geometry.derived() {
+            let error = repaired(offset, value + 8);
+            assert_eq!(
+                error,
+                LayoutError::InconsistentOffset {
+                    field,
+                    found: value + 8,
+                    expected: value
+                },
+                "{field}"
+            );
+        }
+        assert_eq!(
+            repaired(0x128, 9),
+            LayoutError::ReservedNotZero {
+                offset: 0x128,
+                found: 9
+            }
+        );
+        let mut words = good;
+        words[IMMUTABLE_WORDS - 1] ^= 1;
+        assert!(matches!(
+            Geometry::parse(&words, u64::MAX),
+            Err(LayoutError::BadChecksum { .. })
+        ));
+        assert_eq!(
+            Geometry::parse(&good, geometry.file_length - 1),
+            Err(LayoutError::Truncated {
+                found: geometry.file_length - 1,
+                expected: geometry.file_length
+            })
+        );
+    }
+
+    #[test]
+    fn a_newer_version_that_declares_itself_compatible_is_read() {
+        let geometry = Geometry::plan(Capacities::COMPACT).unwrap();
+        let mut words = geometry.to_words(&ORIGIN);
+        words[1] = VERSION + 1;
+        words[5] = 1 << 40;
+        words[IMMUTABLE_WORDS - 1] = checksum(&words);
+        assert!(Geometry::parse(&words, geometry.file_length).is_ok());
+    }
+}

@@ -1,0 +1,152 @@
+//! Kinds, merge rules and ready states: the small closed vocabularies of a record, as numbers.
+//!
+//! Kinds are an open enumeration: the table in SPEC.md section 8 assigns them, a reader skips a kind it does not know and says so.
+
+/// What a family measures, which also says where its cells live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+#[repr(u8)]
+pub enum Kind {
+    /// A sum of whole numbers that only grows. One counter word per lane.
+    CounterU64 = 1,
+    /// A sum of floating-point numbers that only grows. One counter word per lane.
+    CounterF64 = 2,
+    /// A whole number that goes up and down, one per process. One gauge cell per process slot.
+    GaugeI64 = 3,
+    /// A floating-point number that goes up and down, one per process. One gauge cell per process slot.
+    GaugeF64 = 4,
+    /// A distribution of whole numbers of a base unit in exponential buckets. One block per lane.
+    HistogramInteger = 5,
+    /// A distribution of floating-point numbers in exponential buckets. One block per lane.
+    HistogramFloat = 6,
+    /// A distribution of floating-point numbers in buckets with given bounds. One block per lane.
+    HistogramClassic = 7,
+}
+
+/// Where the cells of a kind live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Space {
+    /// The counter words of each lane.
+    Counters,
+    /// The gauge cells of each process slot.
+    Gauges,
+    /// The blocks of each lane.
+    Blocks,
+}
+
+impl Kind {
+    /// Every kind this version knows.
+    pub const ALL: [Kind; 7] = [
+        Kind::CounterU64,
+        Kind::CounterF64,
+        Kind::GaugeI64,
+        Kind::GaugeF64,
+        Kind::HistogramInteger,
+        Kind::HistogramFloat,
+        Kind::HistogramClassic,
+    ];
+
+    /// The kind with this number; `None` for one this version does not know.
+    pub fn from_code(code: u8) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| *kind as u8 == code)
+    }
+
+    /// The name in JSON and messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::CounterU64 => "counter_u64",
+            Kind::CounterF64 => "counter_f64",
+            Kind::GaugeI64 => "gauge_i64",
+            Kind::GaugeF64 => "gauge_f64",
+            Kind::HistogramInteger => "histogram_integer",
+            Kind::HistogramFloat => "histogram_float",
+            Kind::HistogramClassic => "histogram_classic",
+        }
+    }
+
+    /// Where the cells of this kind live.
+    pub const fn space(self) -> Space {
+        match self {
+            Kind::CounterU64 | Kind::CounterF64 => Space::Counters,
+            Kind::GaugeI64 | Kind::GaugeF64 => Space::Gauges,
+            Kind::HistogramInteger | Kind::HistogramFloat | Kind::HistogramClassic => Space::Blocks,
+        }
+    }
+
+    /// Is it one of the histogram kinds?
+    pub const fn is_histogram(self) -> bool {
+        matches!(self.space(), Space::Blocks)
+    }
+}
+
+/// How the gauges of several processes become one value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+#[repr(u8)]
+pub enum Merge {
+    /// The sum over live processes.
+    #[default]
+    Sum = 1,
+    /// The least value; kept after its process died.
+    Min = 2,
+    /// The greatest value; kept after its process died.
+    Max = 3,
+    /// The mean over live processes that have set it.
+    Mean = 4,
+    /// The value set last, by whichever process; kept after its process died.
+    Last = 5,
+    /// One value per live process, told apart by role or slot.
+    Each = 6,
+}
+
+impl Merge {
+    /// Every rule this version knows.
+    pub const ALL: [Merge; 6] = [
+        Merge::Sum,
+        Merge::Min,
+        Merge::Max,
+        Merge::Mean,
+        Merge::Last,
+        Merge::Each,
+    ];
+
+    /// The rule with this number; `None` for one this version does not know.
+    pub fn from_code(code: u8) -> Option<Merge> {
+        Merge::ALL.into_iter().find(|rule| *rule as u8 == code)
+    }
+
+    /// The name in JSON and messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Merge::Sum => "sum",
+            Merge::Min => "min",
+            Merge::Max => "max",
+            Merge::Mean => "mean",
+            Merge::Last => "last",
+            Merge::Each => "each",
+        }
+    }
+
+    /// Does the value of a dead process still count? It stays with its slot and the slot's next owner inherits it.
+    pub const fn outlives_process(self) -> bool {
+        matches!(self, Merge::Min | Merge::Max | Merge::Last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_round_trip_and_unknown_ones_are_told() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::from_code(kind as u8), Some(kind));
+        }
+        assert_eq!(Kind::from_code(0), None);
+        assert_eq!(Kind::from_code(8), None);
+        for rule in Merge::ALL {
+            assert_eq!(Merge::from_code(rule as u8), Some(rule));
+        }
+        assert_eq!(Merge::from_code(7), None);
+    }
+}

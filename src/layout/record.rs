@@ -1,0 +1,547 @@
+//! The record of a family or of a series.
+//!
+//! ```text
+//! 0x00 claim     0 unused · owner tag of who fills it · PUBLISHED
+//! 0x08 ready     0 not yet · 1 ready · 2 tombstone (reserved)
+//! 0x10 shape     type | kind << 8 | merge << 16 | flags << 24 | ring slots << 32
+//! 0x18 hash      of the key: what the index is probed with
+//! 0x20 text      family: name        series: labels           offset << 32 | length
+//! 0x28 extra     family: help        series: classic bounds   offset << 32 | length
+//! 0x30 unit      family: unit text   series: number of its family
+//! 0x38 factor    series: f64 bits, exported unit per base unit
+//! 0x40 buckets   series: scale | low << 16 | high << 32       (exponential histograms)
+//! 0x48 length    series: bytes of a block; 0 for counters and gauges
+//! 0x50 created   wall clock at registration, ns
+//! 0x58 checksum  FNV-1a of 0x10 to 0x50
+//! 0x60 cell      placement + 1; 0 = not placed yet
+//! 0x68 members   family: number of its series
+//! 0x70 room      text reserved for the record: offset << 32 | length, kept when the record is filled anew
+//! 0x78 reserved
+//! ```
+//!
+//! Words 0x10 to 0x58 are immutable once the record's number is in the index. A reader copies them once and parses the copy.
+
+use super::kind::{Kind, Merge, Space};
+use super::{Fnv, geometry::Geometry};
+use crate::buckets::Exponential;
+
+/// Bytes of a record.
+pub const RECORD_LENGTH: u64 = 128;
+/// Words of a record.
+pub const RECORD_WORDS: usize = 16;
+
+/// Who fills the record.
+pub const CLAIM_WORD: usize = 0;
+/// Whether readers show the series.
+pub const READY_WORD: usize = 1;
+/// Type, kind, merge rule, flags, ring slots.
+pub const SHAPE_WORD: usize = 2;
+/// Hash of the key.
+pub const HASH_WORD: usize = 3;
+/// Name or labels.
+pub const TEXT_WORD: usize = 4;
+/// Help or bounds.
+pub const EXTRA_WORD: usize = 5;
+/// Unit text, or the family's number.
+pub const UNIT_WORD: usize = 6;
+/// Exported unit per base unit.
+pub const FACTOR_WORD: usize = 7;
+/// Parameters of exponential buckets.
+pub const BUCKETS_WORD: usize = 8;
+/// Bytes of a block.
+pub const LENGTH_WORD: usize = 9;
+/// Registration time.
+pub const CREATED_WORD: usize = 10;
+/// Checksum of words 2 to 10.
+pub const CHECKSUM_WORD: usize = 11;
+/// Placement plus one.
+pub const CELL_WORD: usize = 12;
+/// Number of series of a family.
+pub const MEMBERS_WORD: usize = 13;
+/// Text reserved for the record.
+pub const ROOM_WORD: usize = 14;
+
+/// Claim word of a record whose number is in the index.
+pub const PUBLISHED: u64 = u64::MAX - 1;
+/// Claim word of a record whose filler has no process slot: nobody can tell whether it lives, so nobody takes the record over.
+pub const CLAIMED_BY_UNKNOWN: u64 = u64::MAX;
+/// Ready word: readers show the series.
+pub const READY: u64 = 1;
+/// Ready word: the series was removed (reserved; no writer of version 1 stores it).
+pub const TOMBSTONE: u64 = 2;
+
+/// Type in the low byte of the shape.
+pub const TYPE_FAMILY: u8 = 1;
+/// Type in the low byte of the shape.
+pub const TYPE_SERIES: u8 = 2;
+/// Flag: the series collects label sets beyond its family's limit; readers show it once it counted something.
+pub const FLAG_OVERFLOW: u8 = 1;
+/// Most ring slots of a histogram.
+pub const MAX_RING_SLOTS: u8 = 64;
+/// Longest block: within a lane's block region, and bounding what a reader copies.
+pub const MAX_BLOCK_LENGTH: u64 = 8 << 20;
+
+/// Longest family name, bytes.
+pub const MAX_NAME_LENGTH: usize = 255;
+/// Longest help text, bytes.
+pub const MAX_HELP_LENGTH: usize = 1024;
+/// Longest unit, bytes.
+pub const MAX_UNIT_LENGTH: usize = 63;
+
+/// A range of the text region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct TextRange {
+    /// From the start of the region; a multiple of 8.
+    pub offset: u32,
+    /// Bytes.
+    pub length: u32,
+}
+
+impl TextRange {
+    /// As one word.
+    pub const fn pack(self) -> u64 {
+        (self.offset as u64) << 32 | self.length as u64
+    }
+
+    /// From one word; not validated.
+    pub const fn unpack(word: u64) -> Self {
+        Self {
+            offset: (word >> 32) as u32,
+            length: word as u32,
+        }
+    }
+
+    fn validate(
+        word: u64,
+        field: &'static str,
+        most: usize,
+        geometry: &Geometry,
+    ) -> Result<Self, RecordError> {
+        let range = Self::unpack(word);
+        let end = u64::from(range.offset) + u64::from(range.length);
+        if range.length as usize > most
+            || end > geometry.capacities.text_length
+            || !range.offset.is_multiple_of(8)
+        {
+            return Err(RecordError::BadText {
+                field,
+                offset: range.offset,
+                length: range.length,
+            });
+        }
+        Ok(range)
+    }
+}
+
+/// A validated family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FamilyRecord {
+    /// What it measures.
+    pub kind: Kind,
+    /// How gauges are merged; `Sum` for other kinds.
+    pub merge: Merge,
+    /// Its name.
+    pub name: TextRange,
+    /// Its help text.
+    pub help: TextRange,
+    /// Its unit.
+    pub unit: TextRange,
+}
+
+/// Bucket parameters of a series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Buckets {
+    /// Not a histogram.
+    None,
+    /// Exponential.
+    Exponential(Exponential),
+    /// Given bounds: where they are, as f64 bits.
+    Classic(TextRange),
+}
+
+/// A validated series.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SeriesRecord {
+    /// Number of its family's record.
+    pub family: u64,
+    /// Its kind, the same as its family's.
+    pub kind: Kind,
+    /// Its labels.
+    pub labels: TextRange,
+    /// Exported unit per base unit.
+    pub factor: f64,
+    /// Bucket parameters.
+    pub buckets: Buckets,
+    /// Ring slots of its blocks.
+    pub ring_slots: u8,
+    /// Collects what a family's limit refused.
+    pub overflow: bool,
+    /// Bytes of its block; 0 for counters and gauges.
+    pub length: u64,
+    /// Wall clock at registration, nanoseconds since 1970.
+    pub created_ns: u64,
+}
+
+/// A validated record.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Record {
+    /// A family.
+    Family(FamilyRecord),
+    /// A series.
+    Series(SeriesRecord),
+}
+
+/// Why a record is skipped. Readers count and report these; one bad record never hides the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// V-20: content and checksum differ.
+    #[error("V-20: the record's checksum does not match its content; it is damaged")]
+    BadChecksum,
+    /// V-21: neither a family nor a series.
+    #[error("V-21: the record has type {found}, expected {TYPE_FAMILY} (family) or {TYPE_SERIES} (series)")]
+    UnknownType {
+        /// The type.
+        found: u8,
+    },
+    /// V-22: a kind that a newer writer knows.
+    #[error(
+        "V-22: the record has kind {found}, which this library does not know; upgrade it to see the series"
+    )]
+    UnknownKind {
+        /// The kind.
+        found: u8,
+    },
+    /// V-23: a merge rule that a newer writer knows.
+    #[error(
+        "V-23: the record has merge rule {found}, which this library does not know; upgrade it to see the series"
+    )]
+    UnknownMerge {
+        /// The rule.
+        found: u8,
+    },
+    /// V-24: text outside its region or limit.
+    #[error(
+        "V-24: the {field} text at {offset}, {length} bytes, is outside the text region or its limit; the record is damaged"
+    )]
+    BadText {
+        /// Which text.
+        field: &'static str,
+        /// Where it starts.
+        offset: u32,
+        /// Its bytes.
+        length: u32,
+    },
+    /// V-25: bucket parameters outside their limits.
+    #[error("V-25: the bucket parameters {found:#x} are outside their limits; the record is damaged")]
+    BadBuckets {
+        /// The word.
+        found: u64,
+    },
+    /// V-26: the block's length is not what its parameters lead to.
+    #[error("V-26: the block has {found} bytes, its parameters lead to {expected}; the record is damaged")]
+    BadLength {
+        /// The stored length.
+        found: u64,
+        /// The computed one.
+        expected: u64,
+    },
+    /// V-27: the family's number is none.
+    #[error(
+        "V-27: the series belongs to record {found}, which is no family of its kind; the record is damaged"
+    )]
+    BadFamily {
+        /// The number.
+        found: u64,
+    },
+    /// V-28: the placement is outside its region.
+    #[error("V-28: the cell at {found} is outside its region; the record is damaged")]
+    BadCell {
+        /// The placement.
+        found: u64,
+    },
+    /// V-29: a name, label, help text or unit is not UTF-8, or labels are not in their encoding.
+    #[error("V-29: the {field} text is not valid; the record is damaged")]
+    BadEncoding {
+        /// Which text.
+        field: &'static str,
+    },
+    /// V-30: two series share a cell.
+    #[error("V-30: the cell at {found} overlaps the cell of record {other}; one of the records is damaged")]
+    Overlap {
+        /// The placement.
+        found: u64,
+        /// The other record.
+        other: u64,
+    },
+}
+
+impl Record {
+    /// The immutable words of the record, checksum included, as they stand in words 2 to 11.
+    pub fn to_words(&self, hash: u64) -> [u64; RECORD_WORDS] {
+        let mut words = [0; RECORD_WORDS];
+        words[HASH_WORD] = hash;
+        match self {
+            Record::Family(family) => {
+                words[SHAPE_WORD] =
+                    u64::from(TYPE_FAMILY) | (family.kind as u64) << 8 | (family.merge as u64) << 16;
+                words[TEXT_WORD] = family.name.pack();
+                words[EXTRA_WORD] = family.help.pack();
+                words[UNIT_WORD] = family.unit.pack();
+            }
+            Record::Series(series) => {
+                let flags = if series.overflow { FLAG_OVERFLOW } else { 0 };
+                words[SHAPE_WORD] = u64::from(TYPE_SERIES)
+                    | (series.kind as u64) << 8
+                    | u64::from(flags) << 24
+                    | u64::from(series.ring_slots) << 32;
+                words[TEXT_WORD] = series.labels.pack();
+                words[UNIT_WORD] = series.family;
+                words[FACTOR_WORD] = series.factor.to_bits();
+                match series.buckets {
+                    Buckets::None => {}
+                    Buckets::Exponential(parameters) => words[BUCKETS_WORD] = pack_exponential(parameters),
+                    Buckets::Classic(bounds) => words[EXTRA_WORD] = bounds.pack(),
+                }
+                words[LENGTH_WORD] = series.length;
+                words[CREATED_WORD] = series.created_ns;
+            }
+        }
+        words[CHECKSUM_WORD] = checksum(&words);
+        words
+    }
+
+    /// Validates a private copy of a record. Checks in the order V-20 … V-27; the family of a series, its cell and its texts are
+    /// checked by whoever has them at hand.
+    pub fn parse(words: &[u64; RECORD_WORDS], geometry: &Geometry) -> Result<Record, RecordError> {
+        if words[CHECKSUM_WORD] != checksum(words) {
+            return Err(RecordError::BadChecksum);
+        }
+        let shape = words[SHAPE_WORD];
+        let record_type = shape as u8;
+        if record_type != TYPE_FAMILY && record_type != TYPE_SERIES {
+            return Err(RecordError::UnknownType { found: record_type });
+        }
+        let code = (shape >> 8) as u8;
+        let kind = Kind::from_code(code).ok_or(RecordError::UnknownKind { found: code })?;
+        if record_type == TYPE_FAMILY {
+            let code = (shape >> 16) as u8;
+            return Ok(Record::Family(FamilyRecord {
+                kind,
+                merge: Merge::from_code(code).ok_or(RecordError::UnknownMerge { found: code })?,
+                name: TextRange::validate(words[TEXT_WORD], "name", MAX_NAME_LENGTH, geometry)?,
+                help: TextRange::validate(words[EXTRA_WORD], "help", MAX_HELP_LENGTH, geometry)?,
+                unit: TextRange::validate(words[UNIT_WORD], "unit", MAX_UNIT_LENGTH, geometry)?,
+            }));
+        }
+        let labels = TextRange::validate(
+            words[TEXT_WORD],
+            "labels",
+            super::labels::MAX_ENCODED_LENGTH,
+            geometry,
+        )?;
+        let ring_slots = (shape >> 32) as u8;
+        let factor = f64::from_bits(words[FACTOR_WORD]);
+        let bad_buckets = RecordError::BadBuckets {
+            found: words[BUCKETS_WORD],
+        };
+        let (buckets, count) = match kind {
+            Kind::HistogramInteger | Kind::HistogramFloat => {
+                let parameters = unpack_exponential(words[BUCKETS_WORD]).ok_or(bad_buckets)?;
+                (Buckets::Exponential(parameters), parameters.buckets())
+            }
+            Kind::HistogramClassic => {
+                let most = crate::buckets::Classic::MAX_BOUNDS * 8;
+                let bounds = TextRange::validate(words[EXTRA_WORD], "bounds", most, geometry)?;
+                if bounds.length == 0 || !bounds.length.is_multiple_of(8) {
+                    return Err(RecordError::BadBuckets { found: bounds.pack() });
+                }
+                (Buckets::Classic(bounds), bounds.length as usize / 8 + 1)
+            }
+            _ => (Buckets::None, 0),
+        };
+        if !(factor.is_finite() && factor > 0.0) || ring_slots > MAX_RING_SLOTS {
+            return Err(bad_buckets);
+        }
+        let expected = match buckets {
+            Buckets::None => 0,
+            _ => super::block::BlockShape::new(count, usize::from(ring_slots)).length(),
+        };
+        if words[LENGTH_WORD] != expected
+            || expected > MAX_BLOCK_LENGTH.min(geometry.capacities.blocks_length)
+        {
+            return Err(RecordError::BadLength {
+                found: words[LENGTH_WORD],
+                expected,
+            });
+        }
+        let family = words[UNIT_WORD];
+        if family == 0 || family > geometry.records {
+            return Err(RecordError::BadFamily { found: family });
+        }
+        Ok(Record::Series(SeriesRecord {
+            family,
+            kind,
+            labels,
+            factor,
+            buckets,
+            ring_slots,
+            overflow: (shape >> 24) as u8 & FLAG_OVERFLOW != 0,
+            length: expected,
+            created_ns: words[CREATED_WORD],
+        }))
+    }
+}
+
+impl SeriesRecord {
+    /// Validates the content of the cell word: the placement within the kind's space.
+    pub fn cell(&self, cell_word: u64, geometry: &Geometry) -> Result<u64, RecordError> {
+        let bad = RecordError::BadCell {
+            found: cell_word.wrapping_sub(1),
+        };
+        let placement = cell_word.checked_sub(1).ok_or(bad)?;
+        let fits = match self.kind.space() {
+            Space::Counters => placement < geometry.capacities.counters,
+            Space::Gauges => placement < geometry.capacities.gauges,
+            Space::Blocks => {
+                placement.is_multiple_of(super::LINE_LENGTH)
+                    && placement
+                        .checked_add(self.length)
+                        .is_some_and(|end| end <= geometry.capacities.blocks_length)
+            }
+        };
+        if fits { Ok(placement) } else { Err(bad) }
+    }
+}
+
+/// Parameters of exponential buckets as one word: scale | low << 16 | high << 32, the exponents as 16-bit two's complement.
+pub fn pack_exponential(parameters: Exponential) -> u64 {
+    u64::from(parameters.scale())
+        | u64::from(parameters.low() as u16) << 16
+        | u64::from(parameters.high() as u16) << 32
+}
+
+/// The parameters in one word; `None` if they are outside their limits.
+pub fn unpack_exponential(word: u64) -> Option<Exponential> {
+    let parameters = Exponential::new(word as u8, (word >> 16) as u16 as i16, (word >> 32) as u16 as i16)?;
+    (pack_exponential(parameters) == word).then_some(parameters)
+}
+
+/// FNV-1a of words 2 to 10.
+fn checksum(words: &[u64; RECORD_WORDS]) -> u64 {
+    words[SHAPE_WORD..CHECKSUM_WORD]
+        .iter()
+        .fold(Fnv::new(), |hash, &word| hash.word(word))
+        .finish()
+}
+
+/// Hash of a family's key. The first byte keeps families and series apart; a hash is never 0, which the index uses for empty.
+pub fn family_hash(name: &str) -> u64 {
+    Fnv::new()
+        .bytes(&[TYPE_FAMILY])
+        .bytes(name.as_bytes())
+        .finish()
+        .max(1)
+}
+
+/// Hash of a series' key: the number of its family and its encoded labels. Never the kind: a conflict must be found, not missed.
+pub fn series_hash(family: u64, labels: &[u8]) -> u64 {
+    Fnv::new()
+        .bytes(&[TYPE_SERIES])
+        .word(family)
+        .bytes(labels)
+        .finish()
+        .max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::geometry::Capacities;
+    use super::*;
+
+    fn series() -> SeriesRecord {
+        let buckets = Exponential::new(3, -20, 12).unwrap();
+        SeriesRecord {
+            family: 1,
+            kind: Kind::HistogramInteger,
+            labels: TextRange {
+                offset: 8,
+                length: 11,
+            },
+            factor: 1e-9,
+            buckets: Buckets::Exponential(buckets),
+            ring_slots: 2,
+            overflow: true,
+            length: super::super::block::BlockShape::new(buckets.buckets(), 2).length(),
+            created_ns: 99,
+        }
+    }
+
+    #[test]
+    fn records_round_trip() {
+        let geometry = Geometry::plan(Capacities::DEFAULT).unwrap();
+        let family = Record::Family(FamilyRecord {
+            kind: Kind::GaugeI64,
+            merge: Merge::Last,
+            name: TextRange { offset: 0, length: 4 },
+            help: TextRange {
+                offset: 8,
+                length: 40,
+            },
+            unit: TextRange {
+                offset: 48,
+                length: 7,
+            },
+        });
+        for record in [family, Record::Series(series())] {
+            assert_eq!(Record::parse(&record.to_words(5), &geometry), Ok(record));
+        }
+    }
+
+    #[test]
+    fn every_damaged_field_is_rejected_by_name() {
+        let geometry = Geometry::plan(Capacities::DEFAULT).unwrap();
+        let good = Record::Series(series()).to_words(5);
+        let with = |word: usize, value: u64| {
+            let mut words = good;
+            words[word] = value;
+            words[CHECKSUM_WORD] = checksum(&words);
+            Record::parse(&words, &geometry).unwrap_err()
+        };
+        let mut damaged = good;
+        damaged[LENGTH_WORD] ^= 1;
+        assert_eq!(Record::parse(&damaged, &geometry), Err(RecordError::BadChecksum));
+        assert_eq!(with(SHAPE_WORD, 9), RecordError::UnknownType { found: 9 });
+        assert_eq!(
+            with(SHAPE_WORD, 2 | 200 << 8),
+            RecordError::UnknownKind { found: 200 }
+        );
+        assert_eq!(
+            with(SHAPE_WORD, 1 | 3 << 8 | 9 << 16),
+            RecordError::UnknownMerge { found: 9 }
+        );
+        assert!(matches!(
+            with(TEXT_WORD, u64::MAX),
+            RecordError::BadText { field: "labels", .. }
+        ));
+        assert!(matches!(with(BUCKETS_WORD, 99), RecordError::BadBuckets { .. }));
+        assert!(matches!(
+            with(FACTOR_WORD, f64::NAN.to_bits()),
+            RecordError::BadBuckets { .. }
+        ));
+        assert!(matches!(
+            with(LENGTH_WORD, 128),
+            RecordError::BadLength { found: 128, .. }
+        ));
+        assert_eq!(with(UNIT_WORD, 0), RecordError::BadFamily { found: 0 });
+        let series = series();
+        assert!(series.cell(0, &geometry).is_err());
+        assert_eq!(series.cell(1, &geometry), Ok(0));
+        assert!(series.cell(2, &geometry).is_err());
+        assert!(
+            series
+                .cell(geometry.capacities.blocks_length - 127, &geometry)
+                .is_err()
+        );
+    }
+}
