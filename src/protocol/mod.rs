@@ -1,0 +1,21 @@
+//! Layer 5: the algorithms, over slices of words. No mapping, no operating system: loom runs them on the heap.
+//!
+//! | file | subject |
+//! |---|---|
+//! | [`histogram`] | record and live read: three stores, exact past a writer that stopped anywhere |
+//! | [`latch`] | sealed copies, of which one is always stable |
+//! | [`ring`] | cumulative copies labelled with the epoch they close |
+//! | [`shared`] | the shared lane: many writers, atomic read-modify-write |
+//! | [`index`] | the lock-free index of families and series |
+//! | [`placement`] | one word hands out cells: no leak, no duplicate |
+//! | [`gauge`] | value and stamp of a gauge cell |
+//!
+//! Each file proves its algorithm above its code; `tests/loom_*.rs` check every ordering and every rule by breaking it.
+
+pub mod gauge;
+pub mod histogram;
+pub mod index;
+pub mod latch;
+pub mod placement;
+pub mod ring;
+pub mod shared;
