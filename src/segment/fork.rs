@@ -1,0 +1,141 @@
+//! Fork: a child never writes to its parent's lanes and slot, however it was made, and soon has its own.
+//!
+//! * `fork` runs the at-fork handlers. Before: the registry lock is taken, and per segment a descriptor for the child is opened, as a
+//!   child that drops its privileges could not. In the child: a private sink covers the lanes and the slot of the parent (stale
+//!   bound handles write there, to nobody), a slot of its own is taken through that descriptor, the ticker is started again.
+//! * A raw `clone` runs no handlers. But the thread blocks and the process page are wiped in every child, so the first operation is on
+//!   the slow path, finds generation 0 and does the same, except for the ticker, which needs the heap.
+//!
+//! The shared lane is never covered: what a child counts before it has a lane is not lost.
+//!
+//! Guards (timers) carry the [`generation`] they began in and do nothing in a child: the parent finishes them.
+#![allow(unsafe_code)]
+
+use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
+
+use rustix::fs::OFlags;
+
+use super::attachment::{Attachment, RegistryGuard, for_each, registry_lock};
+use super::{slot, thread, ticker};
+use crate::layout::directory::OwnerTag;
+use crate::map::cover;
+use crate::sync::{AcqRel, Acquire, AtomicU64, Relaxed, Release};
+
+/// How many forks lie between the first process and this one, as far as handlers or slow paths noticed; from 1. Ordinary memory:
+/// a child inherits its parent's number, and finds 0 in its page.
+static GENERATION: AtomicU64 = AtomicU64::new(1);
+static HANDLERS: std::sync::Once = std::sync::Once::new();
+
+/// Generation of this process as its page says: 0 in a child that did nothing yet.
+pub(crate) fn generation() -> u64 {
+    thread::page().generation.load(Relaxed)
+}
+
+/// Registers the at-fork handlers, once, and marks the page as this process'.
+pub(crate) fn prepare_process() {
+    HANDLERS.call_once(|| {
+        // SAFETY: the handlers are `extern "C"` functions that never unwind and live as long as the program.
+        unsafe { libc::pthread_atfork(Some(before), Some(after_in_parent), Some(after_in_child)) };
+    });
+    ensure_prepared();
+}
+
+extern "C" fn before() {
+    let guard = registry_lock();
+    for_each(&guard, |attachment| {
+        let file = slot::open_again(attachment, OFlags::RDWR);
+        let descriptor = file.map_or(-1, IntoRawFd::into_raw_fd);
+        attachment.prepared.store(descriptor, Release);
+    });
+    guard.keep_locked();
+}
+
+fn take_prepared(attachment: &Attachment) -> Option<OwnedFd> {
+    let descriptor = attachment.prepared.swap(-1, AcqRel);
+    // SAFETY: a descriptor that `before` opened for exactly this purpose; the swap makes this its only user.
+    (descriptor >= 0).then(|| unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+extern "C" fn after_in_parent() {
+    let guard = RegistryGuard::resume();
+    for_each(&guard, |attachment| drop(take_prepared(attachment)));
+}
+
+extern "C" fn after_in_child() {
+    // The lock was wiped with the page: take it again, nobody else is there.
+    become_child();
+    if GENERATION.load(Relaxed) > 1 {
+        ticker::restart_after_fork();
+    }
+}
+
+/// On the slow path: has this process been made by a raw clone? Then what the handlers would have done is done now.
+pub(crate) fn ensure_prepared() {
+    if generation() == 0 {
+        become_child();
+    }
+}
+
+/// Makes the page this process'. In a child: covers what is the parent's and takes slots. Idempotent; a second thread that comes
+/// meanwhile goes on without, in the shared lane.
+fn become_child() {
+    let page = thread::page();
+    if page.lock.compare_exchange(0, 1, AcqRel, Relaxed).is_err() {
+        return;
+    }
+    let guard = RegistryGuard::resume();
+    if page.generation.load(Acquire) != 0 {
+        return;
+    }
+    let mut inherited = false;
+    for_each(&guard, |attachment| {
+        inherited = true;
+        leave_parent(attachment);
+    });
+    if inherited {
+        GENERATION.fetch_add(1, Relaxed);
+        thread::forget_other_threads();
+        for_each(&guard, |attachment| {
+            let file = take_prepared(attachment).or_else(|| slot::open_again(attachment, OFlags::RDWR));
+            if let Some(file) = file {
+                slot::claim(attachment, file);
+            }
+        });
+    }
+    page.generation.store(GENERATION.load(Relaxed), Release);
+}
+
+/// Covers the parent's lanes and slot and forgets everything that was the parent's.
+fn leave_parent(attachment: &Attachment) {
+    let geometry = &attachment.geometry;
+    for (index, (owned, covered)) in attachment.owned.iter().zip(&attachment.covered).enumerate() {
+        let mut bits = owned.swap(0, Relaxed);
+        covered.fetch_or(bits, Relaxed);
+        while bits != 0 {
+            let lane = index as u64 * 64 + u64::from(bits.trailing_zeros());
+            bits &= bits - 1;
+            // A failure (out of memory areas) leaves stale *bound* handles writing to the parent's lane; ordinary ones cannot.
+            let _ = cover(
+                &attachment.mapping,
+                geometry.lane_offset(lane),
+                geometry.lane_stride,
+            );
+        }
+    }
+    // The page that held the parent's tag was wiped; this copy of it is ordinary memory.
+    let parent = OwnerTag(attachment.slot_tag.load(Relaxed));
+    if let Some(slot) = parent.slot(geometry.capacities.process_slots) {
+        attachment.covered_slots[slot as usize / 64].fetch_or(1 << (slot % 64), Relaxed);
+        let _ = cover(
+            &attachment.mapping,
+            geometry.slot_offset(slot),
+            geometry.slot_stride,
+        );
+    }
+    attachment.slot_tag.store(0, Relaxed);
+    attachment.lock_page.store(core::ptr::null_mut(), Relaxed);
+    attachment.patience.store(0, Relaxed);
+    for place in attachment.free_lanes.iter().chain(&attachment.spares) {
+        place.store(0, Relaxed);
+    }
+}

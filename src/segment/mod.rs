@@ -1,0 +1,377 @@
+//! Layer 6: a segment as a process has it: created, opened, owned, left.
+//!
+//! | file | subject |
+//! |---|---|
+//! | [`options`] | what a segment is to be like |
+//! | [`place`] | names and paths |
+//! | `host` | facts about machine and process |
+//! | `create`, `open`, `named` | making a file a segment, and opening it |
+//! | `ownership` | lock bytes: who lives |
+//! | `attachment` | one open segment of this process |
+//! | `slot`, `lane` | claim, adopt, release |
+//! | `commit` | storage on demand, within the budget |
+//! | `registry` | families and series, get-or-create |
+//! | `thread` | which lane a thread has |
+//! | `fork` | children |
+//! | `ticker` | which epoch it is |
+
+pub(crate) mod attachment;
+mod commit;
+mod create;
+pub(crate) mod fork;
+pub(crate) mod host;
+pub(crate) mod lane;
+#[cfg(feature = "named")]
+mod named;
+pub(crate) mod open;
+pub mod options;
+pub(crate) mod ownership;
+pub mod place;
+pub(crate) mod registry;
+mod slot;
+pub(crate) mod thread;
+pub(crate) mod ticker;
+
+use std::path::Path;
+use std::sync::Arc;
+
+pub use options::{Preset, SegmentOptions};
+
+use self::attachment::Attachment;
+use self::place::Place;
+use crate::error::{LayoutError, OpenError};
+use crate::instrument::Builder;
+use crate::instrument::{Counter, FloatCounter, FloatGauge, FloatHistogram, Gauge, Histogram};
+use crate::layout::geometry::Capacities;
+use crate::layout::header::RETIRED_OFFSET;
+use crate::sync::Release;
+
+/// Attempts to open or create before giving up: each failure means that somebody else created, retired or replaced meanwhile.
+const OPEN_ATTEMPTS: usize = 8;
+
+/// What a family is measured in. The base unit is what integer histograms record; output is in the exported unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Unit<'a> {
+    /// No unit. Histograms: 1 to 2^32.
+    #[default]
+    None,
+    /// Seconds; the base unit of integer histograms is the nanosecond. Histograms: 2^-20 s (1 µs) to 2^12 s (68 min).
+    Seconds,
+    /// Bytes. Histograms: 1 to 2^40.
+    Bytes,
+    /// A ratio; the base unit of integer histograms is the billionth. Histograms: 2^-20 to 2^4.
+    Ratio,
+    /// Any other, by its plural name: `requests`. Histograms: 1 to 2^32.
+    Other(&'a str),
+}
+
+impl Unit<'_> {
+    /// The text that is stored and shown.
+    pub fn text(&self) -> &str {
+        match self {
+            Unit::None => "",
+            Unit::Seconds => "seconds",
+            Unit::Bytes => "bytes",
+            Unit::Ratio => "ratio",
+            Unit::Other(text) => text,
+        }
+    }
+}
+
+/// An open segment. Cheap to clone; it stays open while it or any handle from it lives. `Send + Sync`.
+///
+/// A process may have 15 segments open at a time.
+#[derive(Clone, Debug)]
+pub struct Segment {
+    attachment: Option<Arc<Attachment>>,
+    reason: Option<Arc<OpenError>>,
+    differences: Arc<[Difference]>,
+}
+
+/// A capacity that was asked for and that the existing file has otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Difference {
+    /// The option.
+    pub option: &'static str,
+    /// What was asked for.
+    pub wanted: u64,
+    /// What the file has.
+    pub found: u64,
+}
+
+impl Segment {
+    /// Opens the segment at `place`, or creates it with default capacities.
+    ///
+    /// `place` is a plain name (`app`), looked up and created in the first usable of `$SHMETRICS_DIR`, `$RUNTIME_DIRECTORY`,
+    /// `$XDG_RUNTIME_DIR/shmetrics` and `/dev/shm/shmetrics-<uid>`; or a path (it has a slash); or `shm:NAME` with the feature `named`.
+    ///
+    /// Of two processes that race, both get the same segment. Cost: some ten system calls.
+    pub fn open_or_create(place: &str) -> Result<Segment, OpenError> {
+        SegmentOptions::default().open_or_create(place)
+    }
+
+    /// Creates the segment; an existing one is [`OpenError::Exists`].
+    pub fn create(place: &str) -> Result<Segment, OpenError> {
+        SegmentOptions::default().create(place)
+    }
+
+    /// Opens an existing segment for writing.
+    pub fn open(place: &str) -> Result<Segment, OpenError> {
+        SegmentOptions::default().open(place)
+    }
+
+    /// Options for capacities, budget, role and mode.
+    pub fn options() -> SegmentOptions {
+        SegmentOptions::default()
+    }
+
+    /// A segment whose handles do nothing.
+    pub fn noop() -> Segment {
+        Segment {
+            attachment: None,
+            reason: None,
+            differences: Arc::new([]),
+        }
+    }
+
+    fn attach(path: &Path, options: &SegmentOptions) -> Result<Segment, OpenError> {
+        let attachment = Attachment::open(path, options)?;
+        let differences = differences(&options.capacities, &attachment.geometry.capacities);
+        Ok(Segment {
+            attachment: Some(attachment),
+            reason: None,
+            differences: differences.into(),
+        })
+    }
+
+    pub(crate) fn create_with(place: &Place, options: SegmentOptions) -> Result<Segment, OpenError> {
+        let path = place.to_path()?;
+        match place {
+            Place::Shm(name) => create_named(name, &path, &options)?,
+            _ => create::create(&path, &options, false)?,
+        }
+        Self::attach(&path, &options)
+    }
+
+    pub(crate) fn open_with(place: &Place, options: SegmentOptions) -> Result<Segment, OpenError> {
+        let path = match place {
+            Place::Name(name) => place::resolve_existing(name)?,
+            _ => place.to_path()?,
+        };
+        Self::attach(&path, &options)
+    }
+
+    pub(crate) fn open_or_create_with(place: &Place, options: SegmentOptions) -> Result<Segment, OpenError> {
+        let path = place.to_path()?;
+        let mut last = OpenError::NotFound { path: path.clone() };
+        for _ in 0..OPEN_ATTEMPTS {
+            match Self::attach(&path, &options) {
+                Ok(segment) if segment.is_of_this_boot() => return Ok(segment),
+                // A disk file that survived a reboot: its epochs and its owners mean nothing any more, and its last pages may not
+                // have been written. Begin anew.
+                Ok(_) => match create::create(&path, &options, true) {
+                    Ok(()) => continue,
+                    Err(error) => return Err(error),
+                },
+                Err(OpenError::NotFound { .. }) => {}
+                Err(error @ (OpenError::Retired { .. } | OpenError::Layout { .. }))
+                    if is_in_passing(&error) =>
+                {
+                    last = error;
+                    if let Place::Shm(_) = place {
+                        // Another creator is at work, or died: the creation path waits for it or replaces it.
+                    } else {
+                        std::thread::yield_now();
+                        continue;
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+            let created = match place {
+                Place::Shm(name) => create_named(name, &path, &options),
+                _ => create::create(&path, &options, false),
+            };
+            match created {
+                Ok(()) => {}
+                Err(error @ OpenError::Exists { .. }) => last = error,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last)
+    }
+
+    fn is_of_this_boot(&self) -> bool {
+        self.attachment.as_ref().is_none_or(|attachment| {
+            let boot = host::boot_id();
+            attachment.in_memory || boot == [0, 0] || attachment.origin.boot_id == boot
+        })
+    }
+
+    /// The path of the file; `None` for a segment that does nothing.
+    pub fn path(&self) -> Option<&Path> {
+        self.attachment
+            .as_ref()
+            .map(|attachment| attachment.path.as_path())
+    }
+
+    /// The capacities that the file has; `None` for a segment that does nothing.
+    pub fn capacities(&self) -> Option<Capacities> {
+        self.attachment
+            .as_ref()
+            .map(|attachment| attachment.geometry.capacities)
+    }
+
+    /// Capacities that were asked for and that the existing file has otherwise. The file's hold.
+    pub fn differences(&self) -> &[Difference] {
+        &self.differences
+    }
+
+    /// Is it in memory (tmpfs)? On a disk, write-back can stall a store for hundreds of milliseconds.
+    pub fn is_in_memory(&self) -> bool {
+        self.attachment
+            .as_ref()
+            .is_none_or(|attachment| attachment.in_memory)
+    }
+
+    /// Why this segment does nothing; `None` if it works.
+    pub fn noop_reason(&self) -> Option<&OpenError> {
+        self.reason.as_deref()
+    }
+
+    /// A sum of whole numbers that only grows.
+    pub fn counter<'a>(&'a self, name: &'a str) -> Builder<'a, Counter> {
+        Builder::new(self.attachment.as_ref(), name)
+    }
+
+    /// A sum of floating-point numbers that only grows.
+    pub fn counter_float<'a>(&'a self, name: &'a str) -> Builder<'a, FloatCounter> {
+        Builder::new(self.attachment.as_ref(), name)
+    }
+
+    /// A whole number that goes up and down.
+    pub fn gauge<'a>(&'a self, name: &'a str) -> Builder<'a, Gauge> {
+        Builder::new(self.attachment.as_ref(), name)
+    }
+
+    /// A floating-point number that goes up and down.
+    pub fn gauge_float<'a>(&'a self, name: &'a str) -> Builder<'a, FloatGauge> {
+        Builder::new(self.attachment.as_ref(), name)
+    }
+
+    /// A distribution of whole numbers of a base unit: durations in nanoseconds, sizes in bytes.
+    pub fn histogram<'a>(&'a self, name: &'a str) -> Builder<'a, Histogram> {
+        Builder::new(self.attachment.as_ref(), name)
+    }
+
+    /// A distribution of floating-point numbers.
+    pub fn histogram_float<'a>(&'a self, name: &'a str) -> Builder<'a, FloatHistogram> {
+        Builder::new(self.attachment.as_ref(), name)
+    }
+
+    /// A distribution of floating-point numbers in buckets with these upper bounds (strictly increasing; +Inf is implied).
+    pub fn histogram_classic<'a>(&'a self, name: &'a str, bounds: &'a [f64]) -> Builder<'a, FloatHistogram> {
+        Builder::new(self.attachment.as_ref(), name).with_bounds(bounds)
+    }
+
+    /// Gets this thread its lane now instead of at its first operation. Returns whether it has one; if not it uses the shared lane.
+    /// Also makes up, in a child made by a raw `clone`, for the handlers that `fork` would have run.
+    pub fn attach_thread(&self) -> bool {
+        let Some(attachment) = &self.attachment else {
+            return false;
+        };
+        let place = thread::PlaceWord::new(attachment.number, 0);
+        if attachment.ticks.load(crate::sync::Relaxed) != 0 {
+            ticker::ensure_running();
+        }
+        thread::block().lane(place) != 0 || lane::obtain(attachment, true).is_some()
+    }
+
+    /// Tells histograms which epoch it is, for programs that want no ticker thread: call it about once per epoch.
+    pub fn tick(&self) {
+        if let Some(attachment) = &self.attachment {
+            ticker::refresh(attachment);
+        }
+    }
+
+    /// Marks the segment as given up and removes its name, if the name still is this file. Processes that have it open go on counting
+    /// into the nameless file; who opens the name next makes a new one.
+    pub fn retire(&self) -> Result<(), OpenError> {
+        let Some(attachment) = &self.attachment else {
+            return Ok(());
+        };
+        attachment.word(RETIRED_OFFSET).store(1, Release);
+        let current = rustix::fs::stat(&attachment.path);
+        if current.is_ok_and(|stat| (stat.st_dev, stat.st_ino) == attachment.key) {
+            rustix::fs::unlink(&attachment.path)
+                .map_err(|error| host::file_error("remove", &attachment.path, error.into()))?;
+        }
+        Ok(())
+    }
+}
+
+/// Is the error one that another try may not meet: a file in the middle of being replaced?
+fn is_in_passing(error: &OpenError) -> bool {
+    matches!(
+        error,
+        OpenError::Retired { .. }
+            | OpenError::Layout {
+                source: LayoutError::NotPublished | LayoutError::TooShort { found: 0 },
+                ..
+            }
+    )
+}
+
+#[cfg(feature = "named")]
+fn create_named(name: &str, path: &Path, options: &SegmentOptions) -> Result<(), OpenError> {
+    named::create(name, path, options)
+}
+
+#[cfg(not(feature = "named"))]
+fn create_named(name: &str, _path: &Path, _options: &SegmentOptions) -> Result<(), OpenError> {
+    Err(OpenError::NamedUnsupported {
+        name: format!("shm:{name}"),
+    })
+}
+
+fn differences(wanted: &Capacities, found: &Capacities) -> Vec<Difference> {
+    [
+        ("process_slots", wanted.process_slots, found.process_slots),
+        ("lanes", wanted.lanes, found.lanes),
+        ("series", wanted.series, found.series),
+        ("text_length", wanted.text_length, found.text_length),
+        ("counters", wanted.counters, found.counters),
+        ("gauges", wanted.gauges, found.gauges),
+        ("blocks_length", wanted.blocks_length, found.blocks_length),
+        ("epoch_length_ns", wanted.epoch_length_ns, found.epoch_length_ns),
+    ]
+    .into_iter()
+    .filter(|(_, wanted, found)| wanted != found)
+    .map(|(option, wanted, found)| Difference {
+        option,
+        wanted,
+        found,
+    })
+    .collect()
+}
+
+/// For programs that must run with or without metrics.
+pub trait OrNoop {
+    /// The segment, or one whose handles do nothing. The reason is kept ([`Segment::noop_reason`]) and, with the feature `log`, logged
+    /// once as a warning.
+    fn or_noop(self) -> Segment;
+}
+
+impl OrNoop for Result<Segment, OpenError> {
+    fn or_noop(self) -> Segment {
+        self.unwrap_or_else(|error| {
+            #[cfg(feature = "log")]
+            log::warn!("metrics are off: {error}");
+            Segment {
+                reason: Some(Arc::new(error)),
+                ..Segment::noop()
+            }
+        })
+    }
+}

@@ -1,0 +1,569 @@
+//! Registration: families and series, lock-free, get-or-create, over the tables of a segment.
+//!
+//! A series comes to be in three steps that anyone may finish, each idempotent:
+//! 1. look up; else take a record, fill it, publish its number in the index (the loser of a race keeps its record for its next
+//!    registration);
+//! 2. place its cell (`protocol::placement`);
+//! 3. commit the cell in the shared lane, then `ready := 1` (release).
+//!
+//! No handle exists and no reader shows the series before the third. Dead anywhere: the next registrant of the same series goes on.
+
+use super::attachment::Attachment;
+use super::commit::{Refused, commit};
+use super::{host, thread};
+use crate::error::RegisterError;
+use crate::layout::block::BlockShape;
+use crate::layout::directory::OwnerTag;
+use crate::layout::geometry::Geometry;
+use crate::layout::header::*;
+use crate::layout::kind::{Kind, Merge, Space};
+use crate::layout::record::*;
+use crate::layout::{LINE_LENGTH, WORD_LENGTH};
+use crate::protocol::index::{self, Probe};
+use crate::protocol::placement;
+use crate::sync::{AcqRel, Acquire, AtomicU64, Relaxed, Release};
+
+/// A family to register.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FamilyKey<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) help: &'a str,
+    pub(crate) unit: &'a str,
+    pub(crate) kind: Kind,
+    pub(crate) merge: Merge,
+}
+
+/// A series to register.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SeriesKey<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) family: u64,
+    pub(crate) kind: Kind,
+    pub(crate) labels: &'a [u8],
+    pub(crate) factor: f64,
+    /// Parameters of exponential buckets, or none.
+    pub(crate) exponential: Option<crate::buckets::Exponential>,
+    /// Classic bounds, as the bytes of their words; empty for other kinds.
+    pub(crate) bounds: &'a [u8],
+    pub(crate) ring_slots: u8,
+    pub(crate) overflow: bool,
+    /// How many series the family may have; a new one beyond it is refused as a full "label set".
+    pub(crate) limit: u64,
+}
+
+/// A segment's tables as word slices.
+struct Tables<'a> {
+    attachment: &'a Attachment,
+    geometry: &'a Geometry,
+    index: &'a [AtomicU64],
+    records: &'a [AtomicU64],
+    text: &'a [AtomicU64],
+}
+
+impl<'a> Tables<'a> {
+    fn new(attachment: &'a Attachment) -> Self {
+        let geometry = &attachment.geometry;
+        Tables {
+            attachment,
+            geometry,
+            index: attachment.words_at(geometry.index_offset, geometry.index_entries as usize),
+            records: attachment.words_at(geometry.records_offset, geometry.records as usize * RECORD_WORDS),
+            text: attachment.words_at(
+                geometry.text_offset,
+                (geometry.capacities.text_length / WORD_LENGTH) as usize,
+            ),
+        }
+    }
+
+    /// A word of a record; a number that is none reads as a word of nobody.
+    fn word(&self, number: u64, word: usize) -> &'a AtomicU64 {
+        static NOWHERE: AtomicU64 = AtomicU64::new(0);
+        let index = (number as usize)
+            .wrapping_sub(1)
+            .wrapping_mul(RECORD_WORDS)
+            .wrapping_add(word);
+        self.records.get(index).unwrap_or(&NOWHERE)
+    }
+
+    fn load(&self, number: u64, word: usize) -> u64 {
+        self.word(number, word).load(Relaxed)
+    }
+
+    /// Is this text, and no other, in the range?
+    fn text_is(&self, range: u64, text: &[u8]) -> bool {
+        let range = TextRange::unpack(range);
+        if range.length as usize != text.len() {
+            return false;
+        }
+        let start = range.offset as usize / 8;
+        text.chunks(8).enumerate().all(|(at, chunk)| {
+            let bytes = self
+                .text
+                .get(start + at)
+                .map_or(0, |word| word.load(Relaxed))
+                .to_ne_bytes();
+            &bytes[..chunk.len()] == chunk
+        })
+    }
+
+    /// The text in a range, for messages.
+    fn text(&self, range: u64) -> String {
+        let range = TextRange::unpack(range);
+        let words = (range.length as usize).div_ceil(8).min(self.text.len());
+        let start = range.offset as usize / 8;
+        let mut bytes: Vec<u8> = (start..start + words)
+            .flat_map(|at| {
+                self.text
+                    .get(at)
+                    .map_or(0, |word| word.load(Relaxed))
+                    .to_ne_bytes()
+            })
+            .collect();
+        bytes.truncate(range.length as usize);
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    fn put_text(&self, offset: u32, text: &[u8]) -> TextRange {
+        for (at, chunk) in text.chunks(8).enumerate() {
+            let mut bytes = [0; 8];
+            bytes[..chunk.len()].copy_from_slice(chunk);
+            if let Some(word) = self.text.get(offset as usize / 8 + at) {
+                word.store(u64::from_ne_bytes(bytes), Relaxed);
+            }
+        }
+        TextRange {
+            offset,
+            length: text.len() as u32,
+        }
+    }
+
+    /// A record of this process' own to fill, with room for `length` bytes of text. Its number and where the text goes.
+    fn take_record(&self, name: &str, length: u64) -> Result<(u64, u32), RegisterError> {
+        let spare = self
+            .attachment
+            .spares
+            .iter()
+            .map(|place| place.swap(0, AcqRel))
+            .find(|n| *n != 0);
+        let tag = match thread::page().slots[self.attachment.number].tag.load(Relaxed) {
+            0 => CLAIMED_BY_UNKNOWN,
+            tag => tag,
+        };
+        let reserved = self.attachment.word(RESERVED_OFFSET);
+        let full = |what, capacity, option| RegisterError::Full {
+            name: name.to_owned(),
+            what,
+            capacity,
+            option,
+        };
+        let number = match spare {
+            Some(number) => number,
+            None => index::take_record(self.records, reserved, tag)
+                .ok_or_else(|| full("record", self.geometry.records, "series"))?,
+        };
+        let room = self.word(number, ROOM_WORD);
+        let have = TextRange::unpack(room.load(Relaxed));
+        if u64::from(have.length) >= length {
+            return Ok((number, have.offset));
+        }
+        let used = self.attachment.word(TEXT_USED_OFFSET);
+        let most = self.geometry.capacities.text_length;
+        let start = used.fetch_update(AcqRel, Relaxed, |used| {
+            let end = used.checked_add(length)?;
+            (end <= most).then_some(end)
+        });
+        match start {
+            Ok(start) => {
+                room.store(
+                    TextRange {
+                        offset: start as u32,
+                        length: length as u32,
+                    }
+                    .pack(),
+                    Relaxed,
+                );
+                Ok((number, start as u32))
+            }
+            Err(_) => {
+                self.keep_spare(number);
+                Err(full("byte of text", most, "text_length"))
+            }
+        }
+    }
+
+    /// Keeps a record that lost its race for the next registration. If every place is taken it stays claimed by this process, and
+    /// whoever gets the process slot next recovers it.
+    fn keep_spare(&self, number: u64) {
+        let empty = |place: &AtomicU64| place.compare_exchange(0, number, AcqRel, Relaxed).is_ok();
+        let _ = self.attachment.spares.iter().any(empty);
+    }
+
+    /// Publishes a filled record. Returns the number that stands for the key and whether it is this one.
+    fn publish(
+        &self,
+        name: &str,
+        hash: u64,
+        number: u64,
+        matches: impl Fn(u64) -> bool,
+    ) -> Result<(u64, bool), RegisterError> {
+        match index::publish(self.index, hash, number, matches) {
+            Some(found) if found == number => {
+                index::mark_published(self.records, number);
+                Ok((number, true))
+            }
+            Some(found) => {
+                self.keep_spare(number);
+                Ok((found, false))
+            }
+            None => {
+                self.keep_spare(number);
+                Err(RegisterError::Damaged {
+                    name: name.to_owned(),
+                    what: "index",
+                })
+            }
+        }
+    }
+
+    fn fill(&self, number: u64, words: &[u64; RECORD_WORDS]) {
+        for (word, value) in words.iter().enumerate().take(CHECKSUM_WORD + 1).skip(SHAPE_WORD) {
+            self.word(number, word).store(*value, Relaxed);
+        }
+        // A record that served another key before it lost: nothing of that may stay.
+        for word in [READY_WORD, CELL_WORD, MEMBERS_WORD] {
+            self.word(number, word).store(0, Relaxed);
+        }
+    }
+}
+
+const fn padded(length: usize) -> u64 {
+    (length as u64).next_multiple_of(WORD_LENGTH)
+}
+
+/// Registers a family, or finds it; its number. A conflict of kind, unit or merge rule is an error.
+pub(crate) fn register_family(attachment: &Attachment, key: FamilyKey<'_>) -> Result<u64, RegisterError> {
+    let tables = Tables::new(attachment);
+    let hash = family_hash(key.name);
+    let matches = |number: u64| {
+        tables.load(number, SHAPE_WORD) as u8 == TYPE_FAMILY
+            && tables.text_is(tables.load(number, TEXT_WORD), key.name.as_bytes())
+    };
+    let number = match index::probe(tables.index, hash, matches) {
+        Probe::Found(number) => number,
+        Probe::Exhausted => {
+            return Err(RegisterError::Damaged {
+                name: key.name.to_owned(),
+                what: "index",
+            });
+        }
+        Probe::Empty(_) => {
+            let lengths = [key.name, key.help, key.unit].map(|text| padded(text.len()));
+            let (number, at) = tables.take_record(key.name, lengths.iter().sum())?;
+            let name = tables.put_text(at, key.name.as_bytes());
+            let help = tables.put_text(at + lengths[0] as u32, key.help.as_bytes());
+            let unit = tables.put_text(at + (lengths[0] + lengths[1]) as u32, key.unit.as_bytes());
+            let record = Record::Family(FamilyRecord {
+                kind: key.kind,
+                merge: key.merge,
+                name,
+                help,
+                unit,
+            });
+            tables.fill(number, &record.to_words(hash));
+            tables.publish(key.name, hash, number, matches)?.0
+        }
+    };
+    let shape = tables.load(number, SHAPE_WORD);
+    let same = (shape >> 8) as u8 == key.kind as u8
+        && (shape >> 16) as u8 == key.merge as u8
+        && tables.text_is(tables.load(number, UNIT_WORD), key.unit.as_bytes());
+    if same {
+        return Ok(number);
+    }
+    let describe = |kind: Option<Kind>, unit: &str, merge: Option<Merge>| {
+        let kind_name = kind.map_or("an unknown kind", Kind::name);
+        let merge = merge.filter(|_| kind.is_some_and(|kind| kind.space() == Space::Gauges));
+        let rule = merge.map_or(String::new(), |merge| {
+            format!(" with merge rule {}", merge.name())
+        });
+        match unit {
+            "" => format!("{kind_name}{rule} without a unit"),
+            _ => format!("{kind_name}{rule} in {unit:?}"),
+        }
+    };
+    let existing_unit = tables.text(tables.load(number, UNIT_WORD));
+    Err(RegisterError::Conflict {
+        name: key.name.to_owned(),
+        existing: describe(
+            Kind::from_code((shape >> 8) as u8),
+            &existing_unit,
+            Merge::from_code((shape >> 16) as u8),
+        ),
+        wanted: describe(Some(key.kind), key.unit, Some(key.merge)),
+    })
+}
+
+/// Registers a series, or finds it. Returns its placement in its space: a counter's or gauge's number, a block's byte offset.
+pub(crate) fn register_series(attachment: &Attachment, key: SeriesKey<'_>) -> Result<u64, RegisterError> {
+    let tables = Tables::new(attachment);
+    let hash = series_hash(key.family, key.labels);
+    let parameters = key.exponential.map_or(0, pack_exponential);
+    let matches = |number: u64| {
+        let shape = tables.load(number, SHAPE_WORD);
+        shape as u8 == TYPE_SERIES
+            && tables.load(number, UNIT_WORD) == key.family
+            && (shape >> 32) as u8 == key.ring_slots
+            && tables.load(number, BUCKETS_WORD) == parameters
+            && tables.load(number, FACTOR_WORD) == key.factor.to_bits()
+            && tables.text_is(tables.load(number, TEXT_WORD), key.labels)
+            && tables.text_is(tables.load(number, EXTRA_WORD), key.bounds)
+    };
+    let (number, is_new) = match index::probe(tables.index, hash, matches) {
+        Probe::Found(number) => (number, false),
+        Probe::Exhausted => {
+            return Err(RegisterError::Damaged {
+                name: key.name.to_owned(),
+                what: "index",
+            });
+        }
+        Probe::Empty(_) if tables.load(key.family, MEMBERS_WORD) >= key.limit => {
+            let (name, capacity) = (key.name.to_owned(), key.limit);
+            return Err(RegisterError::Full {
+                name,
+                what: "label set",
+                capacity,
+                option: "limit",
+            });
+        }
+        Probe::Empty(_) => publish_series(&tables, &key, hash, matches)?,
+    };
+    if is_new {
+        tables.word(key.family, MEMBERS_WORD).fetch_add(1, Relaxed);
+    }
+    let placement = place(&tables, &key, number)?;
+    make_ready(&tables, &key, number, placement)?;
+    Ok(placement)
+}
+
+fn publish_series(
+    tables: &Tables<'_>,
+    key: &SeriesKey<'_>,
+    hash: u64,
+    matches: impl Fn(u64) -> bool,
+) -> Result<(u64, bool), RegisterError> {
+    let shape = block_shape_of(key);
+    let length = shape.map_or(0, |shape| shape.length());
+    // Look before a record is spent on a series that cannot be placed.
+    let (word, capacity, option) = space_of(tables, key.kind);
+    let wanted = units(key.kind, length);
+    let left = capacity.saturating_sub(placement::free(word.load(Relaxed)));
+    if wanted > left || length > MAX_BLOCK_LENGTH {
+        return Err(full(key, capacity, option));
+    }
+    let labels_length = padded(key.labels.len());
+    let (number, at) = tables.take_record(key.name, labels_length + padded(key.bounds.len()))?;
+    let labels = tables.put_text(at, key.labels);
+    let bounds = tables.put_text(at + labels_length as u32, key.bounds);
+    let record = Record::Series(SeriesRecord {
+        family: key.family,
+        kind: key.kind,
+        labels,
+        factor: key.factor,
+        buckets: match key.exponential {
+            Some(parameters) => Buckets::Exponential(parameters),
+            None if key.bounds.is_empty() => Buckets::None,
+            None => Buckets::Classic(bounds),
+        },
+        ring_slots: key.ring_slots,
+        overflow: key.overflow,
+        length,
+        created_ns: host::wall_ns(),
+    });
+    tables.fill(number, &record.to_words(hash));
+    tables.publish(key.name, hash, number, matches)
+}
+
+/// The block of a histogram series; `None` for other kinds.
+pub(crate) fn block_shape_of(key: &SeriesKey<'_>) -> Option<BlockShape> {
+    let buckets = match key.exponential {
+        Some(parameters) => parameters.buckets(),
+        None if key.bounds.is_empty() => return None,
+        None => key.bounds.len() / 8 + 1,
+    };
+    Some(BlockShape::new(buckets, usize::from(key.ring_slots)))
+}
+
+fn full(key: &SeriesKey<'_>, capacity: u64, option: &'static str) -> RegisterError {
+    let what = match key.kind.space() {
+        Space::Counters => "counter",
+        Space::Gauges => "gauge",
+        Space::Blocks => "histogram block",
+    };
+    RegisterError::Full {
+        name: key.name.to_owned(),
+        what,
+        capacity,
+        option,
+    }
+}
+
+/// Placement word of a kind's space, its capacity, and the option that enlarges it.
+fn space_of<'a>(tables: &Tables<'a>, kind: Kind) -> (&'a AtomicU64, u64, &'static str) {
+    let capacities = &tables.geometry.capacities;
+    match kind.space() {
+        Space::Counters => (
+            tables.attachment.word(COUNTER_PLACEMENT_OFFSET),
+            capacities.counters,
+            "counters",
+        ),
+        Space::Gauges => (
+            tables.attachment.word(GAUGE_PLACEMENT_OFFSET),
+            capacities.gauges,
+            "gauges",
+        ),
+        Space::Blocks => (
+            tables.attachment.word(BLOCK_PLACEMENT_OFFSET),
+            capacities.blocks_length,
+            "blocks_length",
+        ),
+    }
+}
+
+fn units(kind: Kind, length: u64) -> u64 {
+    if kind.is_histogram() {
+        length.max(LINE_LENGTH)
+    } else {
+        1
+    }
+}
+
+fn place(tables: &Tables<'_>, key: &SeriesKey<'_>, number: u64) -> Result<u64, RegisterError> {
+    let (word, capacity, option) = space_of(tables, key.kind);
+    let units_of = |record: u64| units(key.kind, tables.load(record, LENGTH_WORD));
+    placement::place(
+        word,
+        number,
+        capacity,
+        |record| tables.word(record, CELL_WORD),
+        units_of,
+    )
+    .map_err(|_| full(key, capacity, option))
+}
+
+fn make_ready(
+    tables: &Tables<'_>,
+    key: &SeriesKey<'_>,
+    number: u64,
+    placement: u64,
+) -> Result<(), RegisterError> {
+    let ready = tables.word(number, READY_WORD);
+    if ready.load(Acquire) != 0 {
+        return Ok(());
+    }
+    let (geometry, attachment) = (tables.geometry, tables.attachment);
+    let committed = match key.kind.space() {
+        Space::Counters => commit(
+            attachment,
+            geometry.shared_counters_offset + placement * LINE_LENGTH,
+            LINE_LENGTH,
+        ),
+        Space::Gauges => Ok(()),
+        Space::Blocks => {
+            let length = block_shape_of(key).map_or(0, |shape| shape.shared_length());
+            commit(attachment, geometry.shared_blocks_offset + placement, length)
+        }
+    };
+    let reason = |refused| match refused {
+        Refused::Budget => format!("the budget of {} bytes is used up", geometry.capacities.budget),
+        Refused::Storage => "the file system or the memory limit has no room".to_owned(),
+    };
+    committed.map_err(|refused| RegisterError::Storage {
+        name: key.name.to_owned(),
+        reason: reason(refused),
+    })?;
+    ready.store(READY, Release);
+    Ok(())
+}
+
+/// Visits the blocks of all placed histograms: byte offset in the block region and shape. No heap; bounded by the records.
+pub(crate) fn for_each_block(attachment: &Attachment, mut visit: impl FnMut(u64, BlockShape)) {
+    for_each_series(attachment, |tables, number, kind| {
+        let cell = tables.word(number, CELL_WORD).load(Acquire);
+        let shape = kind
+            .is_histogram()
+            .then(|| light_shape(tables, number, kind))
+            .flatten();
+        if let (Some(placement), Some(shape)) = (cell.checked_sub(1), shape) {
+            let end = placement.saturating_add(shape.length());
+            if placement.is_multiple_of(LINE_LENGTH) && end <= tables.geometry.capacities.blocks_length {
+                visit(placement, shape);
+            }
+        }
+    });
+}
+
+/// Visits all placed gauges: number of the cell, and whether its value outlives its process.
+pub(crate) fn for_each_gauge(attachment: &Attachment, mut visit: impl FnMut(u64, bool)) {
+    for_each_series(attachment, |tables, number, kind| {
+        let cell = tables.word(number, CELL_WORD).load(Acquire);
+        if kind.space() == Space::Gauges
+            && let Some(placement) = cell.checked_sub(1)
+            && placement < tables.geometry.capacities.gauges
+        {
+            let family = tables.load(number, UNIT_WORD);
+            let merge = Merge::from_code((tables.load(family, SHAPE_WORD) >> 16) as u8);
+            visit(placement, merge.is_some_and(Merge::outlives_process));
+        }
+    });
+}
+
+fn for_each_series(attachment: &Attachment, mut visit: impl FnMut(&Tables<'_>, u64, Kind)) {
+    let tables = Tables::new(attachment);
+    let reserved = attachment
+        .word(RESERVED_OFFSET)
+        .load(Acquire)
+        .min(tables.geometry.records);
+    for number in 1..=reserved {
+        // An acquire load of the cell comes before its record is trusted; a record without a cell is skipped by the visitor.
+        let shape = tables.load(number, SHAPE_WORD);
+        if shape as u8 == TYPE_SERIES
+            && let Some(kind) = Kind::from_code((shape >> 8) as u8)
+        {
+            visit(&tables, number, kind);
+        }
+    }
+}
+
+/// The shape of a block without the checksum: adoption runs for every claimed lane.
+fn light_shape(tables: &Tables<'_>, number: u64, kind: Kind) -> Option<BlockShape> {
+    let ring_slots = (tables.load(number, SHAPE_WORD) >> 32) as u8;
+    let buckets = match kind {
+        Kind::HistogramClassic => TextRange::unpack(tables.load(number, EXTRA_WORD)).length as usize / 8 + 1,
+        _ => unpack_exponential(tables.load(number, BUCKETS_WORD))?.buckets(),
+    };
+    let shape = BlockShape::new(buckets, usize::from(ring_slots));
+    (ring_slots <= MAX_RING_SLOTS && shape.length() == tables.load(number, LENGTH_WORD)).then_some(shape)
+}
+
+/// Records that a dead owner of this slot had taken: published ones are marked so, the others become this process' spares.
+pub(crate) fn recover_records(attachment: &Attachment, slot: u64, own: OwnerTag) {
+    let tables = Tables::new(attachment);
+    let slots = tables.geometry.capacities.process_slots;
+    let reserved = attachment
+        .word(RESERVED_OFFSET)
+        .load(Acquire)
+        .min(tables.geometry.records);
+    for number in 1..=reserved {
+        let claim = tables.word(number, CLAIM_WORD);
+        let tag = OwnerTag(claim.load(Acquire));
+        if tag.slot(slots) != Some(slot) || tag == own {
+            continue;
+        }
+        if index::is_published(tables.index, tables.records, number) {
+            index::mark_published(tables.records, number);
+        } else {
+            claim.store(own.0, Release);
+            tables.keep_spare(number);
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The ticker: one thread per process that tells histograms which epoch it is, so that no record reads a clock.
+//!
+//! It runs only while some histogram of this process has ring slots. Per attachment it stores `CLOCK_MONOTONIC / epoch length` into a
+//! process-private word: all processes of the machine compute the same numbers from the same clock. A late tick lengthens a window
+//! and never falsifies it. Slow paths ([`refresh`]) and [`crate::Segment::tick`] store the epoch, too.
+
+use std::time::Duration;
+
+use super::attachment::{Attachment, for_each, registry_lock};
+use super::host;
+use crate::layout::header::TICKER_OFFSET;
+use crate::sync::{AcqRel, AtomicU64, Relaxed, Release};
+
+/// Longest sleep: an attachment with shorter epochs may be opened meanwhile.
+const LONGEST_SLEEP: Duration = Duration::from_millis(250);
+/// Shortest sleep.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
+
+/// The generation (see `fork`) whose ticker runs; 0 = none.
+static RUNNING: AtomicU64 = AtomicU64::new(0);
+
+/// Stores the epoch of one attachment. Cost: a coarse clock, without a system call.
+pub(crate) fn refresh(attachment: &Attachment) {
+    let epoch = host::monotonic_coarse_ns() / attachment.geometry.capacities.epoch_length_ns;
+    if attachment.epoch.load(Relaxed) < epoch {
+        attachment.epoch.store(epoch, Relaxed);
+        attachment.word(TICKER_OFFSET).fetch_max(epoch, Relaxed);
+    }
+}
+
+/// Starts the thread, unless it runs. If it cannot be started, epochs advance by slow paths and `tick()` only.
+pub(crate) fn ensure_running() {
+    let generation = super::fork::generation();
+    if RUNNING.swap(generation, AcqRel) == generation {
+        return;
+    }
+    let started = with_signals_blocked(|| {
+        std::thread::Builder::new()
+            .name("shmetrics-tick".to_owned())
+            .stack_size(64 * 1024)
+            .spawn(run)
+    });
+    if started.is_err() {
+        RUNNING.store(0, Release);
+    }
+}
+
+/// In a forked child: the thread did not come along.
+pub(crate) fn restart_after_fork() {
+    let mut needed = false;
+    let guard = registry_lock();
+    for_each(&guard, |attachment| needed |= attachment.ticks.load(Relaxed) != 0);
+    drop(guard);
+    if needed {
+        ensure_running();
+    }
+}
+
+fn run() {
+    loop {
+        let mut sleep = None;
+        let guard = registry_lock();
+        for_each(&guard, |attachment| {
+            if attachment.ticks.load(Relaxed) != 0 {
+                refresh(attachment);
+                sleep = Some(sleep.unwrap_or(LONGEST_SLEEP).min(until_next_epoch(attachment)));
+            }
+        });
+        let Some(sleep) = sleep else {
+            // Nobody needs it. Under the lock, so that a registration either sees it running and it sees its attachment, or starts
+            // another.
+            RUNNING.store(0, Release);
+            return;
+        };
+        drop(guard);
+        std::thread::sleep(sleep);
+    }
+}
+
+fn until_next_epoch(attachment: &Attachment) -> Duration {
+    let length = attachment.geometry.capacities.epoch_length_ns;
+    let left = Duration::from_nanos(length - host::monotonic_ns() % length);
+    // The coarse clock lags by up to one kernel tick (at most 10 ms): a little later it has moved, too.
+    (left + Duration::from_millis(4).min(Duration::from_nanos(length / 8)))
+        .clamp(SHORTEST_SLEEP, LONGEST_SLEEP)
+}
+
+/// Runs `spawn` with all signals blocked, so that the new thread inherits the mask and no handler ever runs on its small stack.
+#[allow(unsafe_code)]
+fn with_signals_blocked<R>(spawn: impl FnOnce() -> R) -> R {
+    // SAFETY: both sets are plain data that the calls below initialise before they are read; the mask is restored.
+    unsafe {
+        let mut all: libc::sigset_t = core::mem::zeroed();
+        let mut before: libc::sigset_t = core::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
+        let result = spawn();
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, core::ptr::null_mut());
+        result
+    }
+}
