@@ -1,0 +1,504 @@
+//! Registration as users write it: `segment.counter("…").help("…").label("…", "…").register()`.
+
+use core::marker::PhantomData;
+use std::sync::Arc;
+
+use super::counter::{Counter, FloatCounter};
+use super::family::Family;
+use super::gauge::{Cell, FloatGauge, Gauge};
+use super::histogram::{FloatHistogram, Histogram};
+use super::series::{Distribution, Scalar};
+use crate::buckets::{Classic, Exponential, Indexer};
+use crate::error::RegisterError;
+use crate::layout::kind::{Kind, Merge};
+use crate::layout::labels;
+use crate::layout::record::{MAX_HELP_LENGTH, MAX_NAME_LENGTH, MAX_RING_SLOTS, MAX_UNIT_LENGTH};
+use crate::segment::Unit;
+use crate::segment::attachment::Attachment;
+use crate::segment::registry::{FamilyKey, SeriesKey, block_shape_of, register_family, register_series};
+use crate::segment::ticker;
+use crate::sync::Relaxed;
+
+/// Ring slots of a histogram unless asked otherwise: the newest closed epoch can then be told.
+const DEFAULT_RING_SLOTS: u8 = 2;
+/// Exported units per nanosecond, per billionth.
+const NANO: f64 = 1e-9;
+
+/// The parameters of a series, checked, without its labels.
+#[derive(Clone, Debug)]
+pub struct Parameters {
+    name: String,
+    kind: Kind,
+    merge: Merge,
+    factor: f64,
+    exponential: Option<Exponential>,
+    classic: Option<Classic>,
+    bounds: Vec<u8>,
+    ring_slots: u8,
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// A kind of handle that can be registered. Not to be implemented elsewhere.
+pub trait Instrument: sealed::Sealed + Sized + Send + Sync + 'static {
+    #[doc(hidden)]
+    fn kind(is_classic: bool) -> Kind;
+    #[doc(hidden)]
+    fn noop() -> Self;
+    #[doc(hidden)]
+    fn make(place: Place<'_>) -> Self;
+}
+
+/// Gauges: [`Gauge`] and [`FloatGauge`].
+pub trait IsGauge: Instrument {}
+
+/// Histograms: [`Histogram`] and [`FloatHistogram`].
+pub trait IsHistogram: Instrument {}
+
+/// Where a series was placed, for the handle to be made.
+#[derive(Debug)]
+pub struct Place<'a> {
+    attachment: &'a Arc<Attachment>,
+    placement: u64,
+    parameters: &'a Parameters,
+}
+
+impl Place<'_> {
+    fn distribution(&self) -> Arc<Distribution> {
+        let parameters = self.parameters;
+        let (scheme, buckets) = match (&parameters.exponential, &parameters.classic) {
+            (Some(exponential), _) => ((Indexer::new(*exponential), None), exponential.buckets()),
+            (None, Some(classic)) => {
+                let unused = Indexer::new(Exponential::OTHER);
+                ((unused, Some(classic.clone())), classic.buckets())
+            }
+            (None, None) => return Arc::new(Distribution::noop()),
+        };
+        let shape = crate::layout::block::BlockShape::new(buckets, usize::from(parameters.ring_slots));
+        Arc::new(Distribution::new(
+            self.attachment,
+            self.placement,
+            scheme,
+            parameters.factor,
+            shape,
+        ))
+    }
+}
+
+macro_rules! instrument {
+    ($handle:ident, $kind:expr, $noop:expr, $make:expr) => {
+        impl sealed::Sealed for $handle {}
+        impl Instrument for $handle {
+            fn kind(is_classic: bool) -> Kind {
+                $kind(is_classic)
+            }
+            fn noop() -> Self {
+                $noop
+            }
+            fn make(place: Place<'_>) -> Self {
+                $make(place)
+            }
+        }
+    };
+}
+
+instrument!(
+    Counter,
+    |_| Kind::CounterU64,
+    Counter {
+        series: Arc::new(Scalar::noop())
+    },
+    |place: Place<'_>| {
+        Counter {
+            series: Arc::new(Scalar::counter(place.attachment, place.placement)),
+        }
+    }
+);
+instrument!(
+    FloatCounter,
+    |_| Kind::CounterF64,
+    FloatCounter {
+        series: Arc::new(Scalar::noop())
+    },
+    |place: Place<'_>| {
+        FloatCounter {
+            series: Arc::new(Scalar::counter(place.attachment, place.placement)),
+        }
+    }
+);
+instrument!(
+    Gauge,
+    |_| Kind::GaugeI64,
+    Gauge {
+        cell: Cell::new(Scalar::noop(), Merge::Sum)
+    },
+    |place: Place<'_>| {
+        let series = Scalar::gauge(place.attachment, place.placement);
+        Gauge {
+            cell: Cell::new(series, place.parameters.merge),
+        }
+    }
+);
+instrument!(
+    FloatGauge,
+    |_| Kind::GaugeF64,
+    FloatGauge {
+        cell: Cell::new(Scalar::noop(), Merge::Sum)
+    },
+    |place: Place<'_>| {
+        let series = Scalar::gauge(place.attachment, place.placement);
+        FloatGauge {
+            cell: Cell::new(series, place.parameters.merge),
+        }
+    }
+);
+instrument!(
+    Histogram,
+    |_| Kind::HistogramInteger,
+    Histogram {
+        series: Arc::new(Distribution::noop())
+    },
+    |place: Place<'_>| Histogram {
+        series: place.distribution()
+    }
+);
+instrument!(
+    FloatHistogram,
+    |is_classic| if is_classic {
+        Kind::HistogramClassic
+    } else {
+        Kind::HistogramFloat
+    },
+    FloatHistogram {
+        series: Arc::new(Distribution::noop())
+    },
+    |place: Place<'_>| FloatHistogram {
+        series: place.distribution()
+    }
+);
+
+impl IsGauge for Gauge {}
+impl IsGauge for FloatGauge {}
+impl IsHistogram for Histogram {}
+impl IsHistogram for FloatHistogram {}
+
+/// A series or family about to be registered. Made by [`crate::Segment::counter`] and its siblings.
+///
+/// Registering is get-or-create: the same name and labels, in whatever order, in whatever process, are the same series. A family has
+/// one kind, unit and merge rule, those of its first series; asking for another is an error. Other bucket parameters for an existing
+/// series are a revision of it: readers merge both. The help text is that of the first registration.
+#[derive(Debug)]
+#[must_use = "a builder does nothing until `register` or `family` is called"]
+pub struct Builder<'a, I> {
+    attachment: Option<&'a Arc<Attachment>>,
+    name: &'a str,
+    help: &'a str,
+    unit: Unit<'a>,
+    labels: Vec<(&'a str, &'a str)>,
+    merge: Merge,
+    exponential: Option<(u8, i16, i16)>,
+    scale: Option<u8>,
+    bounds: Option<&'a [f64]>,
+    factor: Option<f64>,
+    ring_slots: u8,
+    limit: u64,
+    instrument: PhantomData<fn() -> I>,
+}
+
+impl<'a, I: Instrument> Builder<'a, I> {
+    pub(crate) fn new(attachment: Option<&'a Arc<Attachment>>, name: &'a str) -> Self {
+        Builder {
+            attachment,
+            name,
+            help: "",
+            unit: Unit::None,
+            labels: Vec::new(),
+            merge: Merge::Sum,
+            exponential: None,
+            scale: None,
+            bounds: None,
+            factor: None,
+            ring_slots: DEFAULT_RING_SLOTS,
+            limit: Family::<I, 1>::DEFAULT_LIMIT,
+            instrument: PhantomData,
+        }
+    }
+
+    pub(crate) fn with_bounds(mut self, bounds: &'a [f64]) -> Self {
+        self.bounds = Some(bounds);
+        self
+    }
+
+    /// What the family says, for people; at most 1,024 bytes.
+    pub fn help(mut self, help: &'a str) -> Self {
+        self.help = help;
+        self
+    }
+
+    /// What the family is measured in; its text has at most 63 bytes.
+    pub fn unit(mut self, unit: Unit<'a>) -> Self {
+        self.unit = unit;
+        self
+    }
+
+    /// Adds a label; any UTF-8, the name 1 to 255 bytes, the value at most 1,024, at most 32 labels.
+    pub fn label(mut self, name: &'a str, value: &'a str) -> Self {
+        self.labels.push((name, value));
+        self
+    }
+
+    /// Adds labels.
+    pub fn labels(mut self, labels: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        self.labels.extend(labels);
+        self
+    }
+
+    /// How many label sets a [`family`](Self::family) may have in all processes together before further ones are counted in its
+    /// overflow series; default 256.
+    pub fn limit(mut self, limit: u64) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Registers the series and returns its handle. On a segment that does nothing, a handle that does nothing.
+    pub fn register(self) -> Result<I, RegisterError> {
+        let parameters = self.parameters()?;
+        let labels = encode(self.name, &self.labels)?;
+        let Some(attachment) = self.attachment else {
+            return Ok(I::noop());
+        };
+        let family = register_family(attachment, self.family_key(&parameters))?;
+        make(attachment, &parameters, family, &labels, false, u64::MAX)
+    }
+
+    /// Registers the family, with these label names, and its overflow series. [`Family::with`] then gets the series of label values.
+    /// Labels added by [`label`](Self::label) are part of every series.
+    pub fn family<const N: usize>(self, names: [&str; N]) -> Result<Family<I, N>, RegisterError> {
+        let parameters = self.parameters()?;
+        let overflow = [(super::family::OVERFLOW_LABEL, "true")];
+        let constant: Vec<_> = self
+            .labels
+            .iter()
+            .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
+            .collect();
+        let mut all: Vec<&str> = names
+            .iter()
+            .copied()
+            .chain(self.labels.iter().map(|(n, _)| *n))
+            .collect();
+        all.sort_unstable();
+        all.dedup();
+        if N == 0 || all.len() != N + constant.len() || all.len() >= labels::MAX_LABELS {
+            return Err(RegisterError::LabelNames {
+                name: self.name.to_owned(),
+            });
+        }
+        let overflow_labels: Vec<_> = self.labels.iter().copied().chain(overflow).collect();
+        let overflow_labels = encode(self.name, &overflow_labels)?;
+        let names = names.map(str::to_owned);
+        let Some(attachment) = self.attachment else {
+            return Ok(Family::new(
+                None,
+                parameters,
+                0,
+                names,
+                constant,
+                self.limit,
+                I::noop(),
+            ));
+        };
+        let family = register_family(attachment, self.family_key(&parameters))?;
+        let overflow = make(attachment, &parameters, family, &overflow_labels, true, u64::MAX)?;
+        let attachment = Some(Arc::clone(attachment));
+        // The overflow series is a member, too.
+        let limit = self.limit.saturating_add(1);
+        Ok(Family::new(
+            attachment, parameters, family, names, constant, limit, overflow,
+        ))
+    }
+
+    fn family_key<'b>(&'b self, parameters: &'b Parameters) -> FamilyKey<'b> {
+        FamilyKey {
+            name: self.name,
+            help: self.help,
+            unit: self.unit.text(),
+            kind: parameters.kind,
+            merge: parameters.merge,
+        }
+    }
+
+    fn parameters(&self) -> Result<Parameters, RegisterError> {
+        let name = self.name.to_owned();
+        if self.name.is_empty() || self.name.len() > MAX_NAME_LENGTH {
+            return Err(RegisterError::NameLength {
+                found: name.len(),
+                name,
+                most: MAX_NAME_LENGTH,
+            });
+        }
+        let texts = [
+            ("help", self.help, MAX_HELP_LENGTH),
+            ("unit", self.unit.text(), MAX_UNIT_LENGTH),
+        ];
+        for (field, text, most) in texts {
+            if text.len() > most {
+                return Err(RegisterError::TextLength {
+                    field,
+                    name,
+                    found: text.len(),
+                    most,
+                });
+            }
+        }
+        let kind = I::kind(self.bounds.is_some());
+        let classic = match self.bounds {
+            Some(bounds) => Some(Classic::new(bounds).map_err(|source| RegisterError::Bounds {
+                name: name.clone(),
+                source,
+            })?),
+            None => None,
+        };
+        let exponential = match (kind.is_histogram(), &classic) {
+            (true, None) => Some(self.exponential()?),
+            _ => None,
+        };
+        let bounds = classic
+            .iter()
+            .flat_map(|classic| classic.bounds())
+            .flat_map(|bound| bound.to_bits().to_ne_bytes());
+        let default_factor = match self.unit {
+            Unit::Seconds | Unit::Ratio => NANO,
+            _ => 1.0,
+        };
+        let is_integer = kind == Kind::HistogramInteger;
+        Ok(Parameters {
+            name,
+            kind,
+            merge: self.merge,
+            factor: if is_integer {
+                self.factor.unwrap_or(default_factor)
+            } else {
+                1.0
+            },
+            exponential,
+            bounds: bounds.collect(),
+            classic,
+            ring_slots: if kind.is_histogram() { self.ring_slots } else { 0 },
+        })
+    }
+
+    fn exponential(&self) -> Result<Exponential, RegisterError> {
+        let preset = match self.unit {
+            Unit::Seconds => Exponential::SECONDS,
+            Unit::Bytes => Exponential::BYTES,
+            Unit::Ratio => Exponential::RATIO,
+            _ => Exponential::OTHER,
+        };
+        let (scale, low, high) = self
+            .exponential
+            .unwrap_or((preset.scale(), preset.low(), preset.high()));
+        let scale = self.scale.unwrap_or(scale);
+        let is_factor_fine = self
+            .factor
+            .is_none_or(|factor| factor.is_finite() && factor > 0.0);
+        match Exponential::new(scale, low, high) {
+            Some(parameters) if self.ring_slots <= MAX_RING_SLOTS && is_factor_fine => Ok(parameters),
+            _ => {
+                let (name, ring_slots) = (self.name.to_owned(), self.ring_slots);
+                Err(RegisterError::Buckets {
+                    name,
+                    scale,
+                    low,
+                    high,
+                    ring_slots,
+                })
+            }
+        }
+    }
+}
+
+impl<I: IsGauge> Builder<'_, I> {
+    /// How the values of several processes become one; default: their sum.
+    pub fn merge(mut self, merge: Merge) -> Self {
+        self.merge = merge;
+        self
+    }
+}
+
+impl<I: IsHistogram> Builder<'_, I> {
+    /// Buckets per octave, as a power of two: 3, the default, are 8 buckets from 1 to 2, each 9 % wide. 0 to 7.
+    pub fn scale(mut self, scale: u8) -> Self {
+        self.scale = Some(scale);
+        self
+    }
+
+    /// The range, as exponents of two of the exported unit: `range(-20, 12)` is 1 µs to 68 min in seconds. What is below falls into the
+    /// low bucket, what is above into the overflow bucket.
+    pub fn range(mut self, low: i16, high: i16) -> Self {
+        self.exponential = Some((self.scale.unwrap_or(Exponential::SECONDS.scale()), low, high));
+        self
+    }
+
+    /// Range for short durations in seconds: 2^-30 (1 ns) to 2^2 (4 s).
+    pub fn nanos(self) -> Self {
+        let preset = Exponential::SECONDS_NANOS;
+        self.range(preset.low(), preset.high())
+    }
+
+    /// Closed epochs that the segment keeps, 0 to 64; default 2. Each costs as much memory as the buckets.
+    pub fn ring_slots(mut self, ring_slots: u8) -> Self {
+        self.ring_slots = ring_slots;
+        self
+    }
+}
+
+impl Builder<'_, Histogram> {
+    /// Exported units per base unit, if not that of the unit: `factor(1e-3)` with [`Unit::Seconds`] records milliseconds.
+    pub fn factor(mut self, factor: f64) -> Self {
+        self.factor = Some(factor);
+        self
+    }
+}
+
+fn encode(name: &str, pairs: &[(&str, &str)]) -> Result<Vec<u8>, RegisterError> {
+    labels::encode(pairs).map_err(|source| RegisterError::Labels {
+        name: name.to_owned(),
+        source,
+    })
+}
+
+/// Registers one series and makes its handle.
+pub(super) fn make<I: Instrument>(
+    attachment: &Arc<Attachment>,
+    parameters: &Parameters,
+    family: u64,
+    labels: &[u8],
+    overflow: bool,
+    limit: u64,
+) -> Result<I, RegisterError> {
+    let key = SeriesKey {
+        name: &parameters.name,
+        family,
+        kind: parameters.kind,
+        labels,
+        factor: parameters.factor,
+        exponential: parameters.exponential,
+        bounds: &parameters.bounds,
+        ring_slots: parameters.ring_slots,
+        overflow,
+        limit,
+    };
+    let placement = register_series(attachment, key)?;
+    if parameters.ring_slots > 0 && block_shape_of(&key).is_some() {
+        attachment.ticks.store(1, Relaxed);
+        ticker::refresh(attachment);
+        ticker::ensure_running();
+    }
+    Ok(I::make(Place {
+        attachment,
+        placement,
+        parameters,
+    }))
+}

@@ -1,0 +1,30 @@
+//! Layer 7: the handles users hold.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `builder` | `segment.counter("…").help("…").register()` |
+//! | `series` | what every handle points to: one place word, loaded once per operation |
+//! | `counter`, `gauge`, `histogram` | the handles |
+//! | `bound` | handles tied to one thread, for the tightest loops |
+//! | `timer` | a guard that records how long it lived |
+//! | `family` | series by label values, cached |
+//!
+//! Handles are `Clone + Send + Sync + 'static`. An operation never fails, panics, blocks or allocates; after a thread's first use (or
+//! [`crate::Segment::attach_thread`]) it makes no system call and reads no clock. All may be used in signal handlers.
+
+mod bound;
+mod builder;
+mod counter;
+mod family;
+mod gauge;
+mod histogram;
+mod series;
+mod timer;
+
+pub use bound::{BoundCounter, BoundHistogram};
+pub use builder::{Builder, Instrument};
+pub use counter::{Counter, FloatCounter};
+pub use family::Family;
+pub use gauge::{FloatGauge, Gauge};
+pub use histogram::{FloatHistogram, Histogram};
+pub use timer::Timer;

@@ -1,0 +1,368 @@
+//! What every handle points to: the process-private record of one series.
+//!
+//! It holds one word, the place (segment number | offset in a lane or slot), which an operation loads once, so that no operation can
+//! mix two segments; and what the slow paths need.
+#![allow(unsafe_code)]
+
+use std::sync::Arc;
+
+use crate::buckets::{Classic, Indexer};
+use crate::layout::LINE_LENGTH;
+use crate::layout::block::{BUCKETS, BlockShape, EPOCH, INVALID};
+use crate::layout::geometry::BLOCK_GRANULE_LENGTH;
+use crate::layout::header::{ANOMALIES_OFFSET, LOSS_GAUGE_WRITES_OFFSET};
+use crate::protocol::histogram::{Head, Observation, Sum};
+use crate::protocol::latch::SEAL_INTERVAL;
+use crate::protocol::{histogram, latch, ring, shared};
+use crate::segment::attachment::Attachment;
+use crate::segment::lane;
+use crate::segment::thread::{self, PlaceWord, ThreadBlock};
+use crate::sync::{AtomicU64, Relaxed};
+use crate::words::{from_mapping, word_at};
+
+/// A counter or gauge series of this process.
+#[derive(Debug)]
+pub(crate) struct Scalar {
+    /// See the module's head.
+    place: PlaceWord,
+    /// Where the counter of the shared lane is; unused for gauges.
+    shared_offset: u64,
+    /// `None`: a handle that does nothing.
+    attachment: Option<Arc<Attachment>>,
+}
+
+impl Scalar {
+    /// Of a handle that does nothing.
+    pub(crate) fn noop() -> Scalar {
+        Scalar {
+            place: PlaceWord::NOWHERE,
+            shared_offset: 0,
+            attachment: None,
+        }
+    }
+
+    /// The counter with this number.
+    pub(crate) fn counter(attachment: &Arc<Attachment>, number: u64) -> Scalar {
+        let geometry = &attachment.geometry;
+        Scalar {
+            place: PlaceWord::new(attachment.number, geometry.lane_counters_offset + number * 8),
+            shared_offset: geometry.shared_counters_offset + number * LINE_LENGTH,
+            attachment: Some(Arc::clone(attachment)),
+        }
+    }
+
+    /// The gauge with this number.
+    pub(crate) fn gauge(attachment: &Arc<Attachment>, number: u64) -> Scalar {
+        Scalar {
+            place: PlaceWord::new(attachment.number, number * LINE_LENGTH),
+            shared_offset: 0,
+            attachment: Some(Arc::clone(attachment)),
+        }
+    }
+
+    /// This thread's word of the counter; `None`: no lane (yet).
+    #[inline(always)]
+    pub(crate) fn own_word(&self, block: &ThreadBlock) -> Option<&AtomicU64> {
+        let base = block.lane(self.place);
+        // SAFETY: `base` is where a lane of this segment starts in its mapping, set by `lane::obtain` and cleared before the mapping
+        // goes; the mapping lives as long as `self.attachment`. The place was computed from the validated geometry: the offset is
+        // inside the lane's counters, which are committed, and a multiple of 8.
+        (base != 0).then(|| unsafe { word_at(base as *const u8, self.place.offset()) })
+    }
+
+    /// The counter word for an operation that found no lane: this thread's, after a claim, or that of the shared lane (`false`), which
+    /// takes atomic read-modify-writes only. `None`: do nothing.
+    #[cold]
+    pub(crate) fn slow_word(&self, may_allocate: bool) -> Option<(&AtomicU64, bool)> {
+        let attachment = self.attachment.as_ref()?;
+        if lane::obtain(attachment, may_allocate).is_some()
+            && let Some(word) = self.own_word(thread::block())
+        {
+            return Some((word, true));
+        }
+        Some((attachment.word(self.shared_offset), false))
+    }
+
+    /// The word in the shared lane; `None`: do nothing.
+    #[cold]
+    pub(crate) fn shared_word(&self) -> Option<&AtomicU64> {
+        self.attachment
+            .as_ref()
+            .map(|attachment| attachment.word(self.shared_offset))
+    }
+
+    /// This process' cell of the gauge; `None`: no slot, the write is dropped and counted.
+    #[inline(always)]
+    pub(crate) fn gauge_cell(&self) -> Option<&[AtomicU64; 2]> {
+        let Some(attachment) = &self.attachment else {
+            return None;
+        };
+        let base = thread::page().slots[attachment.number].base.load(Relaxed);
+        if base == 0 {
+            return self.slow_gauge_cell(attachment);
+        }
+        // SAFETY: as in `own_word`, for the slot of this process, whose cells are all committed; a cell is a line, of which the
+        // first two words are used.
+        Some(unsafe { &*((base + self.place.offset()) as *const [AtomicU64; 2]) })
+    }
+
+    #[cold]
+    fn slow_gauge_cell(&self, attachment: &Attachment) -> Option<&[AtomicU64; 2]> {
+        crate::segment::fork::ensure_prepared();
+        let base = thread::page().slots[attachment.number].base.load(Relaxed);
+        if base == 0 {
+            attachment.count_loss(LOSS_GAUGE_WRITES_OFFSET);
+            return None;
+        }
+        // SAFETY: as in `gauge_cell`.
+        Some(unsafe { &*((base + self.place.offset()) as *const [AtomicU64; 2]) })
+    }
+
+    /// The segment.
+    pub(crate) fn attachment(&self) -> Option<&Arc<Attachment>> {
+        self.attachment.as_ref()
+    }
+}
+
+/// A histogram series of this process.
+#[derive(Debug)]
+pub(crate) struct Distribution {
+    place: PlaceWord,
+    /// Exponential buckets; unused if `classic` is there.
+    pub(crate) indexer: Indexer,
+    pub(crate) classic: Option<Classic>,
+    /// Exported unit per base unit.
+    pub(crate) factor: f64,
+    shape: BlockShape,
+    /// Words of the block: computed once, not per record.
+    words: usize,
+    /// Byte offset of the block in the block region.
+    placement: u64,
+    /// In the lane's bitmap: byte offset of the word, and the bit.
+    bitmap_offset: usize,
+    bitmap_bit: u64,
+    /// The epoch word of the attachment; of a histogram without a ring, [`NO_EPOCH`].
+    epoch: *const AtomicU64,
+    attachment: Option<Arc<Attachment>>,
+}
+
+/// The epoch of histograms that have no ring: never newer than any block's.
+static NO_EPOCH: AtomicU64 = AtomicU64::new(0);
+
+// SAFETY: `epoch` points to an atomic that lives as long as `attachment`, or to a static; everything else is `Send`.
+unsafe impl Send for Distribution {}
+// SAFETY: as for `Send`; atomics may be loaded from any thread.
+unsafe impl Sync for Distribution {}
+
+/// This thread's block of a histogram, taken apart.
+#[derive(Clone, Copy)]
+pub(super) struct OwnBlock<'a> {
+    head: &'a Head,
+    buckets: &'a [AtomicU64],
+    whole: &'a [AtomicU64],
+}
+
+/// Why a histogram operation cannot use this thread's block.
+enum Detour {
+    NoLane,
+    /// A signal interrupted another operation of this thread.
+    Reentered,
+    NotCommitted,
+}
+
+impl Distribution {
+    /// Of a handle that does nothing.
+    pub(crate) fn noop() -> Distribution {
+        Distribution {
+            place: PlaceWord::NOWHERE,
+            indexer: Indexer::new(crate::buckets::Exponential::OTHER),
+            classic: None,
+            factor: 1.0,
+            shape: BlockShape::new(0, 0),
+            words: 0,
+            placement: 0,
+            bitmap_offset: 0,
+            bitmap_bit: 0,
+            epoch: &raw const NO_EPOCH,
+            attachment: None,
+        }
+    }
+
+    /// The histogram whose block is at `placement`.
+    pub(crate) fn new(
+        attachment: &Arc<Attachment>,
+        placement: u64,
+        scheme: (Indexer, Option<Classic>),
+        factor: f64,
+        shape: BlockShape,
+    ) -> Distribution {
+        let epoch = if shape.ring_slots > 0 {
+            &raw const *attachment.epoch
+        } else {
+            &raw const NO_EPOCH
+        };
+        let granule = placement / BLOCK_GRANULE_LENGTH;
+        Distribution {
+            place: PlaceWord::new(
+                attachment.number,
+                attachment.geometry.lane_blocks_offset + placement,
+            ),
+            indexer: scheme.0,
+            classic: scheme.1,
+            factor,
+            words: shape.words(),
+            shape,
+            placement,
+            bitmap_offset: (granule / 64 * 8) as usize,
+            bitmap_bit: 1 << (granule % 64),
+            epoch,
+            attachment: Some(Arc::clone(attachment)),
+        }
+    }
+
+    /// Runs `operation` on this thread's block, which it alone writes, not re-entered.
+    #[inline(always)]
+    fn on_own_block<R>(&self, operation: impl FnOnce(OwnBlock<'_>) -> R) -> Result<R, Detour> {
+        let thread = thread::block();
+        let base = thread.lane(self.place);
+        if base == 0 {
+            return Err(Detour::NoLane);
+        }
+        if !thread.enter() {
+            return Err(Detour::Reentered);
+        }
+        // SAFETY: as in `Scalar::own_word`: the bitmap is at the start of the lane and committed with it.
+        let bitmap = unsafe { word_at(base as *const u8, self.bitmap_offset) };
+        if bitmap.load(Relaxed) & self.bitmap_bit == 0 {
+            thread.leave();
+            return Err(Detour::NotCommitted);
+        }
+        // SAFETY: as in `Scalar::own_word`: the block is inside the lane's block region (its placement was validated against the
+        // geometry), a multiple of 128 from the lane's start, and committed, as its bit says.
+        let block = unsafe { self.block_at((base as *const u8).add(self.place.offset())) };
+        let result = operation(block);
+        thread.leave();
+        Ok(result)
+    }
+
+    /// The block that starts at an address.
+    ///
+    /// # Safety
+    ///
+    /// There must be a block of this histogram, in this process' mapping, committed.
+    #[inline(always)]
+    pub(super) unsafe fn block_at<'a>(&self, start: *const u8) -> OwnBlock<'a> {
+        // SAFETY: the caller promises a block of `self.words` words; a block has a line 0 and its buckets inside that length.
+        unsafe {
+            OwnBlock {
+                head: &*start.cast::<Head>(),
+                buckets: from_mapping(start.add(BUCKETS * 8), self.shape.buckets),
+                whole: from_mapping(start, self.words),
+            }
+        }
+    }
+
+    /// The block in the shared lane; only its line 0 and its buckets are committed.
+    fn shared_block(&self) -> &[AtomicU64] {
+        self.attachment.as_ref().map_or(&[], |attachment| {
+            let offset = attachment.geometry.shared_blocks_offset + self.placement;
+            attachment.words_at(offset, self.shape.shared_length() as usize / 8)
+        })
+    }
+
+    /// Records one observation.
+    #[inline(always)]
+    pub(crate) fn record<S: Sum>(&self, observation: Observation) {
+        let recorded = self.on_own_block(|block| self.record_in::<S>(block, observation));
+        if let Err(detour) = recorded {
+            self.record_slowly::<S>(observation, &detour);
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn record_in<S: Sum>(&self, block: OwnBlock<'_>, observation: Observation) {
+        // SAFETY: `epoch` points into the attachment, which `self` keeps, or to a static.
+        let now = unsafe { &*self.epoch }.load(Relaxed);
+        if now > block.head[EPOCH].load(Relaxed) {
+            rotate(block.whole, &self.shape, now);
+        }
+        let Some(bucket) = block.buckets.get(observation.index) else {
+            return;
+        };
+        let n = histogram::record_at::<S>(block.head, bucket, self.shape.buckets, observation);
+        if n.is_multiple_of(SEAL_INTERVAL) {
+            self.seal(block.whole);
+        }
+    }
+
+    #[cold]
+    fn seal(&self, block: &[AtomicU64]) {
+        if !latch::seal(block, &self.shape)
+            && let Some(attachment) = &self.attachment
+        {
+            attachment.count_loss(ANOMALIES_OFFSET);
+        }
+    }
+
+    #[cold]
+    fn record_slowly<S: Sum>(&self, observation: Observation, detour: &Detour) {
+        if self.prepare(detour, false)
+            && self
+                .on_own_block(|block| self.record_in::<S>(block, observation))
+                .is_ok()
+        {
+            return;
+        }
+        shared::record::<S>(self.shared_block(), self.shape.buckets, observation);
+    }
+
+    /// Tries to remove what stands in the way; `false`: use the shared lane.
+    fn prepare(&self, detour: &Detour, may_allocate: bool) -> bool {
+        let Some(attachment) = &self.attachment else {
+            return false;
+        };
+        let base = match detour {
+            Detour::Reentered => return false,
+            Detour::NotCommitted => thread::block().lane(self.place),
+            Detour::NoLane => lane::obtain(attachment, may_allocate).unwrap_or(0),
+        };
+        let is_committed = |base: usize| {
+            // SAFETY: as in `on_own_block`.
+            unsafe { word_at(base as *const u8, self.bitmap_offset) }.load(Relaxed) & self.bitmap_bit != 0
+        };
+        base != 0
+            && (is_committed(base)
+                || lane::commit_block(attachment, base, self.placement, self.shape.length()))
+    }
+
+    /// Gets this thread its lane and its block ahead of time: the block, if it could have one.
+    pub(crate) fn prepare_thread(&self) -> Option<*const u8> {
+        if let Err(detour) = self.on_own_block(|_| ()) {
+            self.prepare(&detour, true);
+        }
+        self.on_own_block(|block| block.whole.as_ptr().cast()).ok()
+    }
+
+    /// Counts a value that is no observation.
+    #[cold]
+    pub(crate) fn count_invalid(&self) {
+        let add = |block: OwnBlock<'_>| {
+            let word = &block.head[INVALID];
+            word.store(word.load(Relaxed).wrapping_add(1), Relaxed);
+        };
+        let Err(detour) = self.on_own_block(add) else {
+            return;
+        };
+        if self.prepare(&detour, false) && self.on_own_block(add).is_ok() {
+            return;
+        }
+        if let Some(word) = self.shared_block().get(INVALID) {
+            word.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+#[cold]
+fn rotate(block: &[AtomicU64], shape: &BlockShape, epoch: u64) {
+    ring::rotate(block, shape, epoch);
+}
