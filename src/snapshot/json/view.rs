@@ -1,0 +1,288 @@
+//! The objects of the schema, each a view of what it shows.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+
+use super::{Bound, Buckets, Labels, List, Quantiles, finite, rfc3339};
+use crate::snapshot::{
+    Histogram, Losses, PerProcess, Process, ProcessValue, Quality, SegmentFacts, Series, Skipped, Snapshot,
+    Value, Window,
+};
+
+#[derive(Serialize)]
+pub(super) struct SegmentView<'a> {
+    path: Cow<'a, str>,
+    id: String,
+    version: u64,
+    created: String,
+    uptime_seconds: f64,
+    retired: bool,
+    geometry: GeometryView,
+}
+
+#[derive(Serialize)]
+struct GeometryView {
+    process_slots: u64,
+    lanes: u64,
+    series: u64,
+    text_length: u64,
+    counters: u64,
+    gauges: u64,
+    blocks_length: u64,
+    budget: u64,
+    epoch_seconds: f64,
+    file_length: u64,
+    head_length: u64,
+}
+
+impl<'a> SegmentView<'a> {
+    pub(super) fn new(facts: &'a SegmentFacts, snapshot: &Snapshot) -> Self {
+        let (geometry, capacities) = (&facts.geometry, &facts.geometry.capacities);
+        let uptime_ns = snapshot
+            .taken_at_monotonic_ns
+            .saturating_sub(facts.origin.created_monotonic_ns);
+        SegmentView {
+            path: facts.path.to_string_lossy(),
+            id: format!("{:016x}", facts.origin.segment_id),
+            version: facts.version,
+            created: rfc3339(facts.origin.created_ns),
+            uptime_seconds: uptime_ns as f64 / 1e9,
+            retired: snapshot.retired,
+            geometry: GeometryView {
+                process_slots: capacities.process_slots,
+                lanes: capacities.lanes,
+                series: capacities.series,
+                text_length: capacities.text_length,
+                counters: capacities.counters,
+                gauges: capacities.gauges,
+                blocks_length: capacities.blocks_length,
+                budget: capacities.budget,
+                epoch_seconds: capacities.epoch_length_ns as f64 / 1e9,
+                file_length: geometry.file_length,
+                head_length: geometry.head_length(),
+            },
+        }
+    }
+}
+
+/// A series: what it is, then its value, whose fields depend on the kind.
+pub(super) struct SeriesView<'a>(pub(super) &'a Series);
+
+impl Serialize for SeriesView<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Series { description, value } = self.0;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("name", &description.name)?;
+        map.serialize_entry("kind", description.kind.name())?;
+        map.serialize_entry("unit", &description.unit)?;
+        map.serialize_entry("help", &description.help)?;
+        map.serialize_entry("labels", &Labels(&description.labels))?;
+        map.serialize_entry("created", &rfc3339(description.created_ns))?;
+        if matches!(value, Value::GaugeI64(_) | Value::GaugeF64(_) | Value::Each(_)) {
+            map.serialize_entry("merge", description.merge.name())?;
+        }
+        match value {
+            Value::CounterU64(value) => map.serialize_entry("value", value)?,
+            Value::CounterF64(value) => map.serialize_entry("value", &finite(*value))?,
+            Value::GaugeI64(value) => map.serialize_entry("value", value)?,
+            Value::GaugeF64(value) => map.serialize_entry("value", &value.and_then(finite))?,
+            Value::Each(values) => {
+                map.serialize_entry("values", &List(|| values.iter().map(EachView::new)))?
+            }
+            Value::Histogram(histogram) => histogram_entries(&mut map, histogram)?,
+        }
+        map.end()
+    }
+}
+
+fn histogram_entries<M: SerializeMap>(map: &mut M, histogram: &Histogram) -> Result<(), M::Error> {
+    map.serialize_entry("count", &histogram.count)?;
+    map.serialize_entry("sum", &finite(histogram.sum))?;
+    map.serialize_entry("min", &histogram.min.and_then(finite))?;
+    map.serialize_entry("max", &histogram.max.and_then(finite))?;
+    map.serialize_entry("mean", &histogram.mean().and_then(finite))?;
+    map.serialize_entry("invalid", &histogram.invalid)?;
+    map.serialize_entry("quantiles", &Quantiles(|q| histogram.quantile(q)))?;
+    map.serialize_entry(
+        "buckets",
+        &Buckets {
+            scheme: &histogram.scheme,
+            counts: &histogram.counts,
+        },
+    )?;
+    quality_entries(map, histogram.quality)?;
+    let windows = || {
+        histogram
+            .windows
+            .iter()
+            .map(|window| WindowView { window, histogram })
+    };
+    map.serialize_entry("windows", &List(windows))
+}
+
+fn quality_entries<M: SerializeMap>(map: &mut M, quality: Quality) -> Result<(), M::Error> {
+    match quality {
+        Quality::Exact => map.serialize_entry("quality", "exact"),
+        Quality::Bounded { error } => {
+            map.serialize_entry("quality", "bounded")?;
+            map.serialize_entry("error", &error)
+        }
+    }
+}
+
+struct WindowView<'a> {
+    window: &'a Window,
+    histogram: &'a Histogram,
+}
+
+impl Serialize for WindowView<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { window, histogram } = self;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("seconds", &window.seconds)?;
+        map.serialize_entry("count", &window.count)?;
+        map.serialize_entry("sum", &finite(window.sum))?;
+        map.serialize_entry("rate", &finite(window.rate()))?;
+        map.serialize_entry("quantiles", &Quantiles(|q| window.quantile(&histogram.scheme, q)))?;
+        quality_entries(&mut map, window.quality)?;
+        map.end()
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct BucketView {
+    pub(super) le: Bound,
+    pub(super) count: u64,
+}
+
+#[derive(Serialize)]
+struct EachView<'a> {
+    process: Cow<'a, str>,
+    value: crate::snapshot::Number,
+}
+
+impl<'a> EachView<'a> {
+    fn new(of: &'a ProcessValue) -> Self {
+        let process = if of.role.is_empty() {
+            format!("slot-{}", of.slot).into()
+        } else {
+            Cow::from(&*of.role)
+        };
+        EachView {
+            process,
+            value: of.value,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct ProcessView<'a> {
+    slot: u64,
+    incarnation: u64,
+    alive: bool,
+    role: &'a str,
+    pid: u64,
+    pid_namespace: u64,
+    start_ticks: u64,
+    claimed: String,
+    command: &'a str,
+    lanes: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    values: Vec<ValueView<'a>>,
+}
+
+impl<'a> ProcessView<'a> {
+    pub(super) fn new(process: &'a Process, snapshot: &'a Snapshot) -> Self {
+        let value = |(index, value): &(usize, PerProcess)| {
+            let series = snapshot.series.get(*index)?;
+            Some(ValueView {
+                series,
+                value: *value,
+            })
+        };
+        ProcessView {
+            slot: process.slot,
+            incarnation: process.incarnation,
+            alive: process.alive,
+            role: &process.role,
+            pid: process.pid,
+            pid_namespace: process.pid_namespace,
+            start_ticks: process.start_ticks,
+            claimed: rfc3339(process.claimed_ns),
+            command: &process.command,
+            lanes: process.lanes,
+            values: process.values.iter().filter_map(value).collect(),
+        }
+    }
+}
+
+struct ValueView<'a> {
+    series: &'a Series,
+    value: PerProcess,
+}
+
+impl Serialize for ValueView<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("name", &self.series.description.name)?;
+        map.serialize_entry("labels", &Labels(&self.series.description.labels))?;
+        match self.value {
+            PerProcess::Counter(value) | PerProcess::Gauge(value) => map.serialize_entry("value", &value)?,
+            PerProcess::Histogram { count, sum } => {
+                map.serialize_entry("count", &count)?;
+                map.serialize_entry("sum", &finite(sum))?;
+            }
+        }
+        map.end()
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct LossesView {
+    lanes_exhausted: u64,
+    slots_exhausted: u64,
+    storage_refused: u64,
+    budget_refused: u64,
+    gauge_writes_dropped: u64,
+    series_refused: u64,
+    label_sets_overflowed: u64,
+    anomalies: u64,
+}
+
+impl LossesView {
+    pub(super) fn new(losses: &Losses) -> Self {
+        LossesView {
+            lanes_exhausted: losses.lanes_exhausted,
+            slots_exhausted: losses.slots_exhausted,
+            storage_refused: losses.storage_refused,
+            budget_refused: losses.budget_refused,
+            gauge_writes_dropped: losses.gauge_writes_dropped,
+            series_refused: losses.series_refused,
+            label_sets_overflowed: losses.label_sets_overflowed,
+            anomalies: losses.anomalies,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct UsedView {
+    pub(super) used: u64,
+    pub(super) capacity: u64,
+}
+
+#[derive(Serialize)]
+pub(super) struct SkippedView {
+    record: u64,
+    reason: String,
+}
+
+impl SkippedView {
+    pub(super) fn new(skipped: &Skipped) -> Self {
+        SkippedView {
+            record: skipped.record,
+            reason: skipped.reason.to_string(),
+        }
+    }
+}

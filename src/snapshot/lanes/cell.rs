@@ -1,0 +1,216 @@
+//! Reading one block: which protocol is tried, how often, and what is kept.
+
+use crossbeam_utils::Backoff;
+
+use crate::layout::block::{BlockShape, COUNT, LATCH_VERSION};
+use crate::protocol::histogram::{State, read_live};
+use crate::protocol::latch::read_sealed;
+use crate::protocol::ring::{NoState, read_state_at};
+use crate::protocol::shared::{self, Difference};
+use crate::words::ReadWords;
+
+/// Live attempts before a histogram counts as hot.
+const LIVE_ATTEMPTS: usize = 2;
+/// Attempts at a latch, a ring or the shared lane.
+const ATTEMPTS: usize = 4;
+
+/// One block of a lane, as words.
+#[derive(Clone, Copy)]
+pub(super) struct Block<'a> {
+    /// The block.
+    pub(super) words: ReadWords<'a>,
+    /// The incarnation of its lane.
+    pub(super) incarnation: ReadWords<'a>,
+    /// Its parts.
+    pub(super) shape: &'a BlockShape,
+}
+
+impl Block<'_> {
+    /// The state after all records of epochs up to `at`; `None` if it is lost or was overtaken each time.
+    pub(super) fn state_at(&self, at: u64, into: &mut State) -> Option<()> {
+        let backoff = Backoff::new();
+        for _ in 0..ATTEMPTS {
+            match read_state_at(self.words, self.incarnation, self.shape, at, into) {
+                Ok(()) => return Some(()),
+                Err(NoState::Torn) => backoff.spin(),
+                Err(NoState::TooOld) => return None,
+            }
+        }
+        None
+    }
+}
+
+/// What was last read of one member in one lane.
+#[derive(Debug, Default)]
+pub(super) struct Cell {
+    live: State,
+    cut: State,
+    hot: bool,
+    /// The latest seal that was taken.
+    version: u64,
+}
+
+/// Takes `attempt` over unless it has less. Returns by how much less.
+fn accept(kept: &mut State, attempt: &mut State) -> u64 {
+    if attempt.count < kept.count {
+        return kept.count - attempt.count;
+    }
+    std::mem::swap(kept, attempt);
+    0
+}
+
+fn copy(from: &State, into: &mut State) {
+    into.buckets.clear();
+    into.buckets.extend_from_slice(&from.buckets);
+    (into.count, into.sum, into.first, into.end) = (from.count, from.sum, from.first, from.end);
+    (into.minimum, into.maximum, into.invalid) = (from.minimum, from.maximum, from.invalid);
+}
+
+impl Cell {
+    /// The state to show. Without a ring there is no cut state.
+    pub(super) fn shown(&self, shape: &BlockShape, cut: bool) -> &State {
+        if cut && shape.ring_slots > 0 {
+            &self.cut
+        } else {
+            &self.live
+        }
+    }
+
+    /// Reads the newest state. Returns by how much its count may be off.
+    pub(super) fn read(&mut self, block: Block<'_>, scratch: &mut State) -> u64 {
+        let mut latched = false;
+        if self.hot && block.words.load(LATCH_VERSION) != self.version {
+            let before = block.words.load(COUNT);
+            latched = self.read_latch(block, scratch);
+            if latched {
+                // A count that stood still means an idle writer: a live copy disturbs nobody and finds what the seal does not have.
+                if block.words.load(COUNT) == before {
+                    self.read_live(block, scratch, 1);
+                }
+                return 0;
+            }
+        }
+        if self.read_live(block, scratch, LIVE_ATTEMPTS) {
+            return 0;
+        }
+        self.hot = true;
+        // Four failures are enough: the latch is damaged, or this thread is descheduled all the time.
+        if !latched && self.read_latch(block, scratch) {
+            return 0;
+        }
+        block.words.load(COUNT).saturating_sub(self.live.count).max(1)
+    }
+
+    fn read_live(&mut self, block: Block<'_>, scratch: &mut State, attempts: usize) -> bool {
+        let backoff = Backoff::new();
+        for _ in 0..attempts {
+            if read_live(block.words, block.incarnation, block.shape, scratch).is_ok() {
+                accept(&mut self.live, scratch);
+                return true;
+            }
+            backoff.spin();
+        }
+        false
+    }
+
+    /// An older seal than the state kept leaves that as it is: it is the state after some records, so still exact.
+    fn read_latch(&mut self, block: Block<'_>, scratch: &mut State) -> bool {
+        let backoff = Backoff::new();
+        for _ in 0..ATTEMPTS {
+            match read_sealed(block.words, block.shape, scratch) {
+                Ok(0) => return false,
+                Ok(version) => {
+                    self.version = version;
+                    accept(&mut self.live, scratch);
+                    return true;
+                }
+                Err(_) => backoff.spin(),
+            }
+        }
+        false
+    }
+
+    /// Reads the state after all records of epochs up to `at`. Returns by how much its count may be off.
+    pub(super) fn read_cut(&mut self, block: Block<'_>, at: u64, scratch: &mut State) -> u64 {
+        if block.shape.ring_slots == 0 {
+            return self.read(block, scratch);
+        }
+        if block.state_at(at, scratch).is_some() {
+            return accept(&mut self.cut, scratch);
+        }
+        // The truth is between the last cut and what is there now.
+        let error = self.read(block, scratch);
+        let gained = self.live.count.saturating_sub(self.cut.count);
+        if self.live.count > self.cut.count {
+            copy(&self.live, &mut self.cut);
+        }
+        error.max(gained).max(1)
+    }
+
+    /// Reads the block of the shared lane. Returns by how much its count may be off.
+    pub(super) fn read_shared(
+        &mut self,
+        words: ReadWords<'_>,
+        shape: &BlockShape,
+        scratch: &mut State,
+    ) -> u64 {
+        let backoff = Backoff::new();
+        let mut error = 0;
+        for _ in 0..ATTEMPTS {
+            let Difference(difference) = shared::read(words, shape, scratch);
+            error = difference;
+            if error == 0 {
+                break;
+            }
+            backoff.spin();
+        }
+        error.max(accept(&mut self.live, scratch))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::histogram::{IntegerSum, Observation, record};
+    use crate::protocol::latch::seal;
+    use crate::sync::{AtomicU64, Relaxed};
+
+    #[test]
+    fn a_histogram_read_from_its_latch_is_remembered_as_hot() {
+        let shape = BlockShape::new(4, 0);
+        let words: Vec<_> = (0..shape.words()).map(|_| AtomicU64::new(0)).collect();
+        let incarnation = [AtomicU64::new(1)];
+        let block = Block {
+            words: ReadWords::new(&words),
+            incarnation: ReadWords::new(&incarnation),
+            shape: &shape,
+        };
+        let (mut cell, mut scratch) = (Cell::default(), State::default());
+        record::<IntegerSum>(
+            &words,
+            4,
+            Observation {
+                index: 1,
+                value: 1,
+                key: 1,
+            },
+        );
+        assert!(seal(&words, &shape));
+        assert_eq!(
+            (cell.read(block, &mut scratch), cell.hot, cell.version),
+            (0, false, 0)
+        );
+        // As if records began during every live copy.
+        words[COUNT].store(9, Relaxed);
+        assert_eq!(
+            (cell.read(block, &mut scratch), cell.hot, cell.version),
+            (0, true, 1)
+        );
+        words[COUNT].store(1, Relaxed);
+        assert!(seal(&words, &shape));
+        assert_eq!(
+            (cell.read(block, &mut scratch), cell.hot, cell.version),
+            (0, true, 2)
+        );
+    }
+}

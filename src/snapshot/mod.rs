@@ -1,0 +1,402 @@
+//! Layer 8: what a reader tells, as plain data, and the reader that fills it.
+//!
+//! [`Snapshot`] is detached from the mapping: it can be kept, sent, compared. With the feature `serde` its types serialise to the
+//! JSON schema that the `shmetrics` binary prints (`docs` in SPEC.md section 15).
+//!
+//! | file | subject |
+//! |---|---|
+//! | [`mod@self`] | the data |
+//! | `merge` | merge rules, pure |
+//! | `reader` | open, validate, snapshot |
+//! | `catalog` | families and series of a segment, validated once |
+//! | `owners` | processes and their liveness |
+//! | `lanes` | reading one histogram over all lanes |
+//! | `json` | the JSON schema (feature `serde`) |
+
+mod catalog;
+#[cfg(feature = "serde")]
+mod json;
+mod lanes;
+pub mod merge;
+mod owners;
+mod reader;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::buckets::{Bucket, Classic, Exponential, quantile, quantile_linear};
+use crate::layout::geometry::{Geometry, Origin};
+use crate::layout::kind::{Kind, Merge};
+use crate::layout::record::RecordError;
+
+pub use reader::Reader;
+
+/// Everything a segment says at one time. Reuse one with [`Reader::snapshot_into`]: then nothing is allocated once it is warm.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// Which segment, and how it is laid out. `None` only before the first read.
+    pub segment: Option<Arc<SegmentFacts>>,
+    /// Wall clock when the snapshot was taken, nanoseconds since 1970.
+    pub taken_at_ns: u64,
+    /// `CLOCK_MONOTONIC` when the snapshot was taken: for rates between two snapshots.
+    pub taken_at_monotonic_ns: u64,
+    /// The epoch at which histograms were cut; `None` for a live snapshot. Counters and gauges have no epochs: they are live also in a
+    /// cut, and so is what was recorded in the shared lane.
+    pub cut_epoch: Option<u64>,
+    /// All ready series, in order of registration.
+    pub series: Vec<Series>,
+    /// Process slots that were ever taken.
+    pub processes: Vec<Process>,
+    /// What could not be done as asked, by cause.
+    pub losses: Losses,
+    /// How full every capacity is.
+    pub fill: Fill,
+    /// Records that were skipped, and why.
+    pub skipped: Vec<Skipped>,
+    /// The segment was given up or replaced; open its name again.
+    pub retired: bool,
+}
+
+impl Snapshot {
+    /// The series of this name whose labels are exactly these, in any order.
+    pub fn find(&self, name: &str, labels: &[(&str, &str)]) -> Option<&Series> {
+        self.series.iter().find(|series| {
+            let have = &series.description.labels;
+            series.description.name == name
+                && have.len() == labels.len()
+                && labels
+                    .iter()
+                    .all(|(n, v)| have.iter().any(|(hn, hv)| hn == n && hv == v))
+        })
+    }
+}
+
+/// Which segment a snapshot is of.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct SegmentFacts {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Capacities and offsets.
+    pub geometry: Geometry,
+    /// When it was made.
+    pub origin: Origin,
+    /// Format version of its creator.
+    pub version: u64,
+}
+
+/// What a series is.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Description {
+    /// The family's name.
+    pub name: String,
+    /// The family's kind.
+    pub kind: Kind,
+    /// The family's unit; empty if it has none.
+    pub unit: String,
+    /// The family's help text.
+    pub help: String,
+    /// Label pairs, sorted by name.
+    pub labels: Vec<(String, String)>,
+    /// How gauges are merged; `Sum` for other kinds.
+    pub merge: Merge,
+    /// Collects label sets beyond the family's limit.
+    pub overflow: bool,
+    /// When the series was registered, nanoseconds since 1970: the start time of its count.
+    pub created_ns: u64,
+}
+
+/// One series and its value.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Series {
+    /// What it is. Shared between snapshots.
+    pub description: Arc<Description>,
+    /// What it says.
+    pub value: Value,
+}
+
+/// The value of a series.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Value {
+    /// A whole-number counter, summed over all lanes, modulo 2^64.
+    CounterU64(u64),
+    /// A float counter, summed over all lanes.
+    CounterF64(f64),
+    /// A whole-number gauge by its merge rule; `None` if no process that counts has set it.
+    GaugeI64(Option<i64>),
+    /// A float gauge by its merge rule, or the mean of a whole-number gauge; `None` if no process that counts has set it.
+    GaugeF64(Option<f64>),
+    /// A gauge with the rule `each`: one value per live process that has set it.
+    Each(Vec<ProcessValue>),
+    /// A histogram.
+    Histogram(Box<Histogram>),
+}
+
+/// One process' value of a gauge.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ProcessValue {
+    /// The process slot.
+    pub slot: u64,
+    /// The process' role; empty if it gave none.
+    pub role: Arc<str>,
+    /// Its value.
+    pub value: Number,
+}
+
+/// A number that stays what it was: whole or float.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Number {
+    /// Unsigned.
+    U64(u64),
+    /// Signed.
+    I64(i64),
+    /// Float.
+    F64(f64),
+}
+
+/// How exact a histogram is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Quality {
+    /// Every lane was read as it was after some prefix of its records.
+    #[default]
+    Exact,
+    /// Some lanes could not be read exactly; the count is off by at most `error`.
+    Bounded {
+        /// Records the count may be off by.
+        error: u64,
+    },
+}
+
+/// The buckets of a histogram.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BucketScheme {
+    /// Exponential; bounds are in the exported unit.
+    Exponential(Exponential),
+    /// Given bounds.
+    Classic(Arc<Classic>),
+}
+
+impl BucketScheme {
+    /// Number of buckets, low and overflow included.
+    pub fn buckets(&self) -> usize {
+        match self {
+            BucketScheme::Exponential(parameters) => parameters.buckets(),
+            BucketScheme::Classic(classic) => classic.buckets(),
+        }
+    }
+
+    /// Upper bound of a bucket, inclusive, in the exported unit.
+    pub fn upper_bound(&self, index: usize) -> f64 {
+        match self {
+            BucketScheme::Exponential(parameters) => parameters.upper_bound(index),
+            BucketScheme::Classic(classic) => classic.upper_bound(index),
+        }
+    }
+
+    /// Lower bound of a bucket, exclusive, in the exported unit.
+    pub fn lower_bound(&self, index: usize) -> f64 {
+        match self {
+            BucketScheme::Exponential(parameters) => parameters.lower_bound(index),
+            BucketScheme::Classic(classic) => classic.lower_bound(index),
+        }
+    }
+}
+
+/// A merged histogram. Sums and bounds are in the exported unit.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Histogram {
+    /// Observations.
+    pub count: u64,
+    /// Their sum.
+    pub sum: f64,
+    /// The least observation; `None` if there was none.
+    pub min: Option<f64>,
+    /// The greatest observation; `None` if there was none.
+    pub max: Option<f64>,
+    /// Values that were no observation (NaN, infinite, negative): neither in count nor in sum.
+    pub invalid: u64,
+    /// The bucket bounds.
+    pub scheme: BucketScheme,
+    /// Observations per bucket, not cumulative.
+    pub counts: Vec<u64>,
+    /// How exact it is.
+    pub quality: Quality,
+    /// Closed time windows, shortest first. Empty if the series has no ring.
+    pub windows: Vec<Window>,
+}
+
+/// What a histogram gained in one closed time window.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Window {
+    /// Length of the window.
+    pub seconds: f64,
+    /// Observations in it.
+    pub count: u64,
+    /// Their sum.
+    pub sum: f64,
+    /// Observations per bucket.
+    pub counts: Vec<u64>,
+    /// Exact, or some lanes had to be left out or bounded.
+    pub quality: Quality,
+}
+
+fn quantile_of(scheme: &BucketScheme, q: f64, count: u64, counts: &[u64]) -> Option<f64> {
+    let buckets = counts
+        .iter()
+        .enumerate()
+        .filter(|(_, count)| **count > 0)
+        .map(|(index, &count)| Bucket {
+            lower: scheme.lower_bound(index),
+            upper: scheme.upper_bound(index),
+            count,
+        });
+    match scheme {
+        BucketScheme::Exponential(_) => quantile(q, count, buckets),
+        BucketScheme::Classic(_) => quantile_linear(q, count, buckets),
+    }
+}
+
+impl Histogram {
+    /// The mean; `None` if nothing was observed.
+    pub fn mean(&self) -> Option<f64> {
+        (self.count > 0).then(|| self.sum / self.count as f64)
+    }
+
+    /// The `q`-quantile (0 to 1), interpolated within its bucket as Prometheus 3 does: exponentially, for classic buckets
+    /// linearly. `None` if nothing was observed or `q` is out of range.
+    pub fn quantile(&self, q: f64) -> Option<f64> {
+        quantile_of(&self.scheme, q, self.count, &self.counts)
+    }
+}
+
+impl Window {
+    /// Observations per second.
+    pub fn rate(&self) -> f64 {
+        self.count as f64 / self.seconds
+    }
+
+    /// As [`Histogram::quantile`], of this window. `scheme` is the histogram's.
+    pub fn quantile(&self, scheme: &BucketScheme, q: f64) -> Option<f64> {
+        quantile_of(scheme, q, self.count, &self.counts)
+    }
+}
+
+/// A process slot and who has it.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Process {
+    /// The slot.
+    pub slot: u64,
+    /// How often the slot was taken.
+    pub incarnation: u64,
+    /// Is the owner alive? As of the last [`Reader::refresh_owners`]; a newer incarnation counts as alive.
+    pub alive: bool,
+    /// The owner's role; empty if it gave none.
+    pub role: Arc<str>,
+    /// Process id as its owner sees it.
+    pub pid: u64,
+    /// Inode of its pid namespace.
+    pub pid_namespace: u64,
+    /// Start of the process in clock ticks since boot.
+    pub start_ticks: u64,
+    /// When the slot was claimed, nanoseconds since 1970.
+    pub claimed_ns: u64,
+    /// Its command line, shortened.
+    pub command: Arc<str>,
+    /// Lanes that belong to it.
+    pub lanes: u64,
+    /// What this incarnation counted in the lanes it has now: index into [`Snapshot::series`] and value. Filled only if asked for
+    /// ([`Reader::per_process`]). What it counted in the shared lane, or in lanes it gave back, is not in it.
+    pub values: Vec<(usize, PerProcess)>,
+}
+
+/// One process' part of a series.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum PerProcess {
+    /// Counter: since the process took its lanes.
+    Counter(Number),
+    /// Gauge: its value.
+    Gauge(Number),
+    /// Histogram: since the process took its lanes, sum in the exported unit.
+    Histogram {
+        /// Observations.
+        count: u64,
+        /// Their sum.
+        sum: f64,
+    },
+}
+
+/// What could not be done as asked, counted by cause over all processes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Losses {
+    /// Times a thread wanted a lane and none was free. Nothing is lost: it counted in the shared lane.
+    pub lanes_exhausted: u64,
+    /// Times a process wanted a slot and none was free: its gauges are dropped.
+    pub slots_exhausted: u64,
+    /// Times storage could not be allocated. Nothing is lost: the shared lane was used.
+    pub storage_refused: u64,
+    /// Times the budget was used up. Nothing is lost: the shared lane was used.
+    pub budget_refused: u64,
+    /// Gauge writes dropped.
+    pub gauge_writes_dropped: u64,
+    /// Series that could not be registered: all their operations are lost.
+    pub series_refused: u64,
+    /// Label sets beyond their family's limit: counted in its overflow series.
+    pub label_sets_overflowed: u64,
+    /// Histograms found damaged and mended.
+    pub anomalies: u64,
+}
+
+/// How much of a capacity is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Used {
+    /// In use.
+    pub used: u64,
+    /// In all.
+    pub capacity: u64,
+}
+
+/// How full every capacity is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Fill {
+    /// Process slots with a live owner.
+    pub process_slots: Used,
+    /// Lanes with a live owner.
+    pub lanes: Used,
+    /// Lanes that were ever used.
+    pub lanes_touched: u64,
+    /// Families and series together.
+    pub records: Used,
+    /// Bytes of text.
+    pub text: Used,
+    /// Counter words.
+    pub counters: Used,
+    /// Gauge cells.
+    pub gauges: Used,
+    /// Bytes of blocks per lane.
+    pub blocks: Used,
+    /// Bytes committed after creation, against the budget.
+    pub committed: Used,
+}
+
+/// A record that a reader passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Skipped {
+    /// Number of the record.
+    pub record: u64,
+    /// Why.
+    pub reason: RecordError,
+}

@@ -1,0 +1,322 @@
+//! Filling a snapshot: one pass over the directories, one over the counters of each lane, then series by series.
+
+use std::sync::Arc;
+
+use super::{Now, Reader, process};
+use crate::layout::LINE_LENGTH;
+use crate::layout::directory::*;
+use crate::layout::geometry::Geometry;
+use crate::layout::header::*;
+use crate::layout::kind::{Kind, Merge};
+use crate::protocol::{gauge, placement};
+use crate::snapshot::catalog::{Catalog, CounterCell, Group, Member};
+use crate::snapshot::lanes::{self, Lane, Memory, Source};
+use crate::snapshot::merge::{self, Compensated};
+use crate::snapshot::owners::Owners;
+use crate::snapshot::{
+    BucketScheme, Fill, Histogram, Losses, Number, ProcessValue, Quality, Series, Snapshot, Used, Value,
+};
+use crate::sync::{Acquire, fence};
+use crate::words::ReadWords;
+
+/// Sums of counters by group, reused from read to read.
+#[derive(Debug, Default)]
+pub(super) struct Sums {
+    whole: Vec<u64>,
+    float: Vec<Compensated>,
+    /// The greatest value shown: rounding must not make a float counter go down.
+    shown: Vec<f64>,
+    /// Where in the snapshot a group is; `None` = hidden.
+    pub(super) positions: Vec<Option<usize>>,
+    pub(super) process: process::Scratch,
+}
+
+impl Reader {
+    pub(super) fn fill(&mut self, snapshot: &mut Snapshot, cut: bool, now: Now) {
+        let facts = Arc::clone(&self.facts);
+        let geometry = &facts.geometry;
+        let words = self.mapping.read_words();
+        (snapshot.taken_at_ns, snapshot.taken_at_monotonic_ns) = (now.wall_ns, now.monotonic_ns);
+        let epoch = now.monotonic_ns / geometry.capacities.epoch_length_ns.max(1);
+        snapshot.cut_epoch = cut.then(|| epoch.saturating_sub(1));
+        snapshot.retired = words.load(at(RETIRED_OFFSET)) != 0;
+
+        self.catalog.update(words, geometry);
+        self.owners.update(words, geometry);
+        snapshot.fill = fill_levels(words, geometry);
+        snapshot.losses = losses(words);
+        find_lanes(words, geometry, &self.owners, &mut self.lanes, &mut snapshot.fill);
+        self.sums.count(words, geometry, &self.catalog, &self.lanes);
+        self.memories
+            .resize_with(self.catalog.histograms(), Memory::default);
+
+        let source = Source {
+            words,
+            geometry,
+            lanes: &self.lanes,
+            epoch,
+            cut,
+        };
+        let groups = self.catalog.groups();
+        self.sums.positions.clear();
+        self.sums.positions.resize(groups.len(), None);
+        let mut position = 0;
+        for &index in self.catalog.order() {
+            let group = &groups[index];
+            let series = entry(&mut snapshot.series, position, group);
+            match &mut series.value {
+                Value::CounterU64(value) => *value = self.sums.whole[index],
+                Value::CounterF64(value) => *value = self.sums.shown[index],
+                Value::Histogram(histogram) => {
+                    lanes::fill(histogram, group, &mut self.memories, source, &mut self.scratch);
+                }
+                value => gauge_value(value, group, &self.owners, words, geometry),
+            }
+            if !(group.description.overflow && is_zero(&series.value)) {
+                self.sums.positions[index] = Some(position);
+                position += 1;
+            }
+        }
+        snapshot.series.truncate(position);
+
+        process::fill(
+            &mut snapshot.processes,
+            &self.owners,
+            &self.catalog,
+            &self.memories,
+            source,
+            &mut self.sums,
+            self.per_process,
+        );
+        snapshot.fill.process_slots.used =
+            snapshot.processes.iter().filter(|process| process.alive).count() as u64;
+        snapshot.skipped.clear();
+        snapshot.skipped.extend_from_slice(self.catalog.skipped());
+        snapshot.segment = Some(facts);
+    }
+}
+
+/// The word at a byte offset.
+pub(super) fn at(offset: u64) -> usize {
+    (offset / 8) as usize
+}
+
+/// The entry at `position`, reused if it is of the same series.
+fn entry<'a>(series: &'a mut Vec<Series>, position: usize, group: &Group) -> &'a mut Series {
+    let same = series
+        .get(position)
+        .is_some_and(|entry| Arc::ptr_eq(&entry.description, &group.description));
+    if !same {
+        let entry = Series {
+            description: Arc::clone(&group.description),
+            value: empty_value(group),
+        };
+        if position < series.len() {
+            series[position] = entry;
+        } else {
+            series.push(entry);
+        }
+    }
+    let last = position.min(series.len() - 1);
+    &mut series[last]
+}
+
+fn empty_value(group: &Group) -> Value {
+    let description = &group.description;
+    match (description.kind, description.merge, &group.scheme) {
+        (Kind::CounterU64, ..) => Value::CounterU64(0),
+        (Kind::CounterF64, ..) => Value::CounterF64(0.0),
+        (Kind::GaugeI64 | Kind::GaugeF64, Merge::Each, _) => Value::Each(Vec::new()),
+        (Kind::GaugeI64, Merge::Mean, _) | (Kind::GaugeF64, ..) => Value::GaugeF64(None),
+        (Kind::GaugeI64, ..) => Value::GaugeI64(None),
+        (_, _, scheme) => Value::Histogram(Box::new(Histogram {
+            count: 0,
+            sum: 0.0,
+            min: None,
+            max: None,
+            invalid: 0,
+            scheme: scheme
+                .clone()
+                .unwrap_or(BucketScheme::Exponential(crate::buckets::Exponential::OTHER)),
+            counts: Vec::new(),
+            quality: Quality::Exact,
+            windows: Vec::new(),
+        })),
+    }
+}
+
+/// Has the series counted nothing yet?
+fn is_zero(value: &Value) -> bool {
+    match value {
+        Value::CounterU64(value) => *value == 0,
+        Value::CounterF64(value) => *value == 0.0,
+        Value::GaugeI64(value) => value.is_none(),
+        Value::GaugeF64(value) => value.is_none(),
+        Value::Each(values) => values.is_empty(),
+        Value::Histogram(histogram) => histogram.count == 0 && histogram.quality == Quality::Exact,
+    }
+}
+
+/// Finds the committed lanes and counts those in use.
+fn find_lanes(
+    words: ReadWords<'_>,
+    geometry: &Geometry,
+    owners: &Owners,
+    lanes: &mut Vec<Lane>,
+    fill: &mut Fill,
+) {
+    lanes.clear();
+    for number in 1..=geometry.capacities.lanes {
+        let entry = geometry.lane_entry_offset(number);
+        let owner = OwnerTag(words.load(at(entry + LANE_OWNER_OFFSET)));
+        if owner == OwnerTag::NOBODY {
+            continue;
+        }
+        let incarnation = words.load(at(entry + LANE_INCARNATION_OFFSET));
+        fill.lanes_touched += 1;
+        fill.lanes.used += u64::from(owners.is_live(owner));
+        if words.load(at(entry + LANE_COMMITTED_OFFSET)) != 0 {
+            lanes.push(Lane {
+                number,
+                owner,
+                incarnation,
+            });
+        }
+    }
+    // Pairs with the release stores of the committed words: what they announce is there.
+    fence(Acquire);
+}
+
+impl Sums {
+    /// Adds up all counters, lane by lane, because the words of a lane are next to each other.
+    fn count(&mut self, words: ReadWords<'_>, geometry: &Geometry, catalog: &Catalog, lanes: &[Lane]) {
+        let groups = catalog.groups().len();
+        self.whole.clear();
+        self.whole.resize(groups, 0);
+        self.float.clear();
+        self.float.resize(groups, Compensated::default());
+        self.shown.resize(groups, 0.0);
+        let shared = |cell: &CounterCell| words.load(shared_counter(geometry, cell));
+        let (whole, float) = (catalog.counters_u64(), catalog.counters_f64());
+        whole.iter().for_each(|cell| self.add_whole(cell, shared(cell)));
+        float
+            .iter()
+            .for_each(|cell| self.float[cell.group].add(f64::from_bits(shared(cell))));
+        for lane in lanes {
+            let counters = lane_counters(words, geometry, lane);
+            whole
+                .iter()
+                .for_each(|cell| self.add_whole(cell, counters.load(cell.placement)));
+            for cell in float {
+                self.float[cell.group].add(f64::from_bits(counters.load(cell.placement)));
+            }
+        }
+        for (shown, sum) in self.shown.iter_mut().zip(&self.float) {
+            *shown = shown.max(sum.total());
+        }
+    }
+
+    #[inline]
+    fn add_whole(&mut self, cell: &CounterCell, value: u64) {
+        self.whole[cell.group] = self.whole[cell.group].wrapping_add(value);
+    }
+}
+
+fn shared_counter(geometry: &Geometry, cell: &CounterCell) -> usize {
+    at(geometry.shared_counters_offset + cell.placement as u64 * LINE_LENGTH)
+}
+
+/// The counter words of a committed lane.
+pub(super) fn lane_counters<'a>(words: ReadWords<'a>, geometry: &Geometry, lane: &Lane) -> ReadWords<'a> {
+    let start = geometry.lane_offset(lane.number) + geometry.lane_counters_offset;
+    words.range(at(start), geometry.capacities.counters as usize)
+}
+
+/// The set value and stamp of a gauge in a process slot; `None` if it is not set, or the slot's owner does not count for it.
+pub(super) fn gauge_cell(
+    words: ReadWords<'_>,
+    geometry: &Geometry,
+    owners: &Owners,
+    slot: usize,
+    member: &Member,
+    rule: Merge,
+) -> Option<(u64, u64)> {
+    let owner = owners.slots().get(slot)?;
+    if !owner.committed || !(owner.works() || rule.outlives_process()) {
+        return None;
+    }
+    let start = geometry.slot_offset(slot as u64) + member.placement * GAUGE_CELL_LENGTH;
+    let cell = gauge::read(words.range(at(start), 2))?;
+    if rule.outlives_process() {
+        return Some(cell);
+    }
+    // The next owner says that it is claiming before it clears: the same owner word means that the value is this owner's.
+    fence(Acquire);
+    let word = at(geometry.process_entry_offset(slot as u64) + PROCESS_OWNER_OFFSET);
+    (words.load(word) == owner.owner.0).then_some(cell)
+}
+
+fn gauge_value(value: &mut Value, group: &Group, owners: &Owners, words: ReadWords<'_>, geometry: &Geometry) {
+    let (kind, rule) = (group.description.kind, group.description.merge);
+    let cells = group.shown().iter().flat_map(|member| {
+        let slots = 0..owners.slots().len();
+        slots.filter_map(move |slot| {
+            gauge_cell(words, geometry, owners, slot, member, rule).map(|cell| (slot, cell))
+        })
+    });
+    if let Value::Each(values) = value {
+        values.clear();
+        values.extend(cells.map(|(slot, (word, _))| ProcessValue {
+            slot: slot as u64,
+            role: Arc::clone(&owners.slots()[slot].role),
+            value: merge::number(kind, word),
+        }));
+        return;
+    }
+    let merged = merge::gauge(rule, kind, cells.map(|(_, cell)| cell));
+    match (value, merged) {
+        (Value::GaugeI64(value), Some(Number::I64(merged))) => *value = Some(merged),
+        (Value::GaugeF64(value), Some(Number::F64(merged))) => *value = Some(merged),
+        (Value::GaugeI64(value), _) => *value = None,
+        (Value::GaugeF64(value), _) => *value = None,
+        _ => {}
+    }
+}
+
+fn fill_levels(words: ReadWords<'_>, geometry: &Geometry) -> Fill {
+    let capacities = &geometry.capacities;
+    let used = |used: u64, capacity: u64| Used {
+        used: used.min(capacity),
+        capacity,
+    };
+    let placed = |offset: u64, capacity: u64| used(placement::free(words.load(at(offset))), capacity);
+    Fill {
+        process_slots: used(0, capacities.process_slots),
+        lanes: used(0, capacities.lanes),
+        lanes_touched: 0,
+        records: used(words.load(at(RESERVED_OFFSET)), geometry.records),
+        text: used(words.load(at(TEXT_USED_OFFSET)), capacities.text_length),
+        counters: placed(COUNTER_PLACEMENT_OFFSET, capacities.counters),
+        gauges: placed(GAUGE_PLACEMENT_OFFSET, capacities.gauges),
+        blocks: placed(BLOCK_PLACEMENT_OFFSET, capacities.blocks_length),
+        // Not cut at the budget: racing commits may exceed it, and that is worth seeing.
+        committed: Used {
+            used: words.load(at(COMMITTED_OFFSET)),
+            capacity: capacities.budget,
+        },
+    }
+}
+
+fn losses(words: ReadWords<'_>) -> Losses {
+    let load = |offset: u64| words.load(at(offset));
+    Losses {
+        lanes_exhausted: load(LOSS_LANES_OFFSET),
+        slots_exhausted: load(LOSS_SLOTS_OFFSET),
+        storage_refused: load(LOSS_STORAGE_OFFSET),
+        budget_refused: load(LOSS_BUDGET_OFFSET),
+        gauge_writes_dropped: load(LOSS_GAUGE_WRITES_OFFSET),
+        series_refused: load(LOSS_SERIES_OFFSET),
+        label_sets_overflowed: load(LOSS_LABEL_SETS_OFFSET),
+        anomalies: load(ANOMALIES_OFFSET),
+    }
+}

@@ -1,0 +1,246 @@
+//! The processes of a snapshot, and what each of them counted.
+//!
+//! A lane's cells go on counting from owner to owner. What the present owner counted is the cell minus the baseline that was taken
+//! when it took the lane. The baseline is valid if it was made for the present owner; it is zero if nobody was there before, else the
+//! lane must say that it belongs to the present incarnation. A lane without a valid baseline, or that changed hands meanwhile, is left out.
+
+use std::sync::Arc;
+
+use super::fill::{Sums, at, gauge_cell, lane_counters};
+use crate::layout::block::{BASELINE_COUNT, BASELINE_SUM};
+use crate::layout::directory::*;
+use crate::layout::kind::{Kind, Merge, Space};
+use crate::snapshot::catalog::{Catalog, CounterCell, Member};
+use crate::snapshot::lanes::{Lane, Memory, Source};
+use crate::snapshot::merge::{self, Compensated};
+use crate::snapshot::owners::Owners;
+use crate::snapshot::{Number, PerProcess, Process};
+use crate::sync::{Acquire, fence};
+
+/// One process' sums by group, reused from process to process.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    all: Vec<Part>,
+    lane: Vec<Part>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Part {
+    whole: u64,
+    float: Compensated,
+}
+
+impl Part {
+    fn add(&mut self, other: &Part) {
+        self.whole = self.whole.wrapping_add(other.whole);
+        self.float.add(other.float.total());
+    }
+}
+
+/// Fills the processes whose slots were ever taken.
+pub(super) fn fill(
+    processes: &mut Vec<Process>,
+    owners: &Owners,
+    catalog: &Catalog,
+    memories: &[Memory],
+    source: Source<'_>,
+    sums: &mut Sums,
+    with_values: bool,
+) {
+    let mut position = 0;
+    for (number, slot) in owners.slots().iter().enumerate() {
+        if slot.owner.incarnation() == 0 {
+            continue;
+        }
+        if processes.len() == position {
+            processes.push(Process {
+                slot: 0,
+                incarnation: 0,
+                alive: false,
+                role: Arc::clone(&slot.role),
+                pid: 0,
+                pid_namespace: 0,
+                start_ticks: 0,
+                claimed_ns: 0,
+                command: Arc::clone(&slot.command),
+                lanes: 0,
+                values: Vec::new(),
+            });
+        }
+        let process = &mut processes[position];
+        position += 1;
+        (process.slot, process.incarnation) = (number as u64, slot.owner.incarnation());
+        process.alive = slot.alive;
+        (process.pid, process.pid_namespace) = (slot.pid, slot.pid_namespace);
+        (process.start_ticks, process.claimed_ns) = (slot.start_ticks, slot.claimed_ns);
+        process.role.clone_from(&slot.role);
+        process.command.clone_from(&slot.command);
+        let tag = slot.tag(number);
+        process.lanes = source.lanes.iter().filter(|lane| lane.owner == tag).count() as u64;
+        process.values.clear();
+        if with_values {
+            add_values(process, tag, owners, catalog, memories, source, sums);
+        }
+    }
+    processes.truncate(position);
+}
+
+fn add_values(
+    process: &mut Process,
+    tag: OwnerTag,
+    owners: &Owners,
+    catalog: &Catalog,
+    memories: &[Memory],
+    source: Source<'_>,
+    sums: &mut Sums,
+) {
+    let Sums {
+        positions,
+        process: Scratch { all, lane: of_lane },
+        ..
+    } = sums;
+    let clear = |parts: &mut Vec<Part>| {
+        parts.clear();
+        parts.resize(catalog.groups().len(), Part::default());
+    };
+    clear(all);
+    for lane in source.lanes.iter().filter(|lane| lane.owner == tag) {
+        clear(of_lane);
+        add_lane(of_lane, lane, catalog, memories, source);
+        if still_owned(lane, source) {
+            all.iter_mut()
+                .zip(&*of_lane)
+                .for_each(|(sum, part)| sum.add(part));
+        }
+    }
+    for &index in catalog.order() {
+        let (group, part, position) = (&catalog.groups()[index], all[index], positions[index]);
+        let Some(position) = position else { continue };
+        let (kind, rule) = (group.description.kind, group.description.merge);
+        let value = match kind.space() {
+            Space::Gauges => group.shown().first().and_then(|member| {
+                // Of one process: what an earlier owner of the slot left does not count, whatever the rule.
+                let works = owners.slots()[process.slot as usize].works();
+                let rule = if works { rule } else { Merge::Sum };
+                gauge_cell(
+                    source.words,
+                    source.geometry,
+                    owners,
+                    process.slot as usize,
+                    member,
+                    rule,
+                )
+                .map(|(word, _)| PerProcess::Gauge(merge::number(kind, word)))
+            }),
+            Space::Counters if kind == Kind::CounterF64 => {
+                let value = part.float.total();
+                (value != 0.0).then_some(PerProcess::Counter(Number::F64(value)))
+            }
+            Space::Counters => (part.whole != 0).then_some(PerProcess::Counter(Number::U64(part.whole))),
+            Space::Blocks => (part.whole != 0).then(|| PerProcess::Histogram {
+                count: part.whole,
+                sum: part.float.total(),
+            }),
+        };
+        process.values.extend(value.map(|value| (position, value)));
+    }
+}
+
+/// What the baseline of a lane covers.
+#[derive(Clone, Copy)]
+enum Baseline {
+    /// Nobody was there before: all zero, and not committed.
+    Zero,
+    /// So many counter words; later ones are zero.
+    Counters(usize),
+}
+
+fn baseline(lane: &Lane, source: Source<'_>) -> Option<Baseline> {
+    let entry = source.geometry.lane_entry_offset(lane.number);
+    let load = |offset: u64| source.words.load(at(entry + offset));
+    let described = load(LANE_BASELINE_OFFSET_WORD);
+    // Pairs with the release store of that word: the baseline and what it covers are complete.
+    fence(Acquire);
+    // A claimer stores its tag before it stores the incarnation: until then the incarnation is that of the owner before.
+    if load(LANE_BASELINE_OWNER_OFFSET) != lane.owner.0 {
+        return None;
+    }
+    if lane.incarnation == 1 {
+        return Some(Baseline::Zero);
+    }
+    let counters = load(LANE_BASELINE_COUNTERS_OFFSET).min(source.geometry.capacities.counters);
+    (described == lane.incarnation).then_some(Baseline::Counters(counters as usize))
+}
+
+/// Has the lane the owner and the incarnation that it had when it was found?
+fn still_owned(lane: &Lane, source: Source<'_>) -> bool {
+    // After the cells: had any been a later owner's, its words in the directory would be seen too.
+    fence(Acquire);
+    let entry = source.geometry.lane_entry_offset(lane.number);
+    let load = |offset: u64| source.words.load(at(entry + offset));
+    load(LANE_OWNER_OFFSET) == lane.owner.0 && load(LANE_INCARNATION_OFFSET) == lane.incarnation
+}
+
+/// Adds what the present owner of a lane counted in it.
+fn add_lane(parts: &mut [Part], lane: &Lane, catalog: &Catalog, memories: &[Memory], source: Source<'_>) {
+    let Some(baseline) = baseline(lane, source) else {
+        return;
+    };
+    let Source { words, geometry, .. } = source;
+    let counters = lane_counters(words, geometry, lane);
+    let covered = match baseline {
+        Baseline::Zero => 0,
+        Baseline::Counters(covered) => covered,
+    };
+    let start = geometry.lane_offset(lane.number) + geometry.lane_baseline_offset;
+    // Cut at what is covered: beyond, the storage may not be there, and the range reads as 0.
+    let before = words.range(at(start), covered);
+    let both = |cell: &CounterCell| (counters.load(cell.placement), before.load(cell.placement));
+    for cell in catalog.counters_u64() {
+        let (now, before) = both(cell);
+        let part = &mut parts[cell.group].whole;
+        *part = part.wrapping_add(now.wrapping_sub(before));
+    }
+    for cell in catalog.counters_f64() {
+        let (now, before) = both(cell);
+        parts[cell.group]
+            .float
+            .add(f64::from_bits(now) - f64::from_bits(before));
+    }
+    for (index, group) in catalog.groups().iter().enumerate() {
+        if !group.description.kind.is_histogram() {
+            continue;
+        }
+        for member in group.shown() {
+            if let Some((count, sum)) = histogram_part(lane, member, baseline, memories, source) {
+                parts[index].whole = parts[index].whole.wrapping_add(count);
+                parts[index].float.add(sum);
+            }
+        }
+    }
+}
+
+/// Count and sum, in the exported unit, of one histogram since its lane was taken.
+fn histogram_part(
+    lane: &Lane,
+    member: &Member,
+    baseline: Baseline,
+    memories: &[Memory],
+    source: Source<'_>,
+) -> Option<(u64, f64)> {
+    let (count, sum) = memories.get(member.ordinal)?.shown(lane, member, source.cut)?;
+    let (count_before, sum_before) = match baseline {
+        Baseline::Zero => (0, 0),
+        Baseline::Counters(_) => {
+            let block = source.block(lane, member)?;
+            (block.load(BASELINE_COUNT), block.load(BASELINE_SUM))
+        }
+    };
+    // A cut may be older than the take-over.
+    let count = count.checked_sub(count_before)?;
+    let sum = match member.series.kind {
+        Kind::HistogramInteger => sum.wrapping_sub(sum_before) as f64,
+        _ => f64::from_bits(sum) - f64::from_bits(sum_before),
+    };
+    Some((count, sum * member.series.factor))
+}
