@@ -21,6 +21,16 @@ pub enum OpenError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// The role is too long.
+    #[error("the role {role:?} has {found} bytes, at most {most} are allowed; shorten it")]
+    RoleLength {
+        /// The role.
+        role: String,
+        /// Its bytes.
+        found: usize,
+        /// The limit.
+        most: usize,
+    },
     /// No folder for plain names is usable.
     #[error(
         "no folder for the segment {name:?} is usable ({tried}); set SHMETRICS_DIR to a writable folder on tmpfs, or give a path"

@@ -360,6 +360,16 @@ impl<'a, I: Instrument> Builder<'a, I> {
             })?),
             None => None,
         };
+        if classic.is_some() && self.ring_slots > MAX_RING_SLOTS {
+            let ring_slots = self.ring_slots;
+            return Err(RegisterError::Buckets {
+                name,
+                scale: 0,
+                low: 0,
+                high: 0,
+                ring_slots,
+            });
+        }
         let exponential = match (kind.is_histogram(), &classic) {
             (true, None) => Some(self.exponential()?),
             _ => None,

@@ -63,7 +63,8 @@ impl Cell {
         }
     }
 
-    /// As [`write`](Self::write), for a minimum or maximum: the first write of a process counts as it is.
+    /// As [`write`](Self::write), for a minimum or maximum: the first write of a process counts as it is. (If two threads write for the
+    /// first time at the same moment and one of them writes 0, the other's value may win.)
     fn write_extreme(&self, first: u64, write: impl FnOnce(&AtomicU64)) {
         self.write(|value| {
             let unset = self
@@ -155,16 +156,22 @@ impl FloatGauge {
         self.add(-value);
     }
 
-    /// Raises the value to `value` if that is greater.
+    /// Raises the value to `value` if that is greater. NaN is ignored.
     pub fn set_max(&self, value: f64) {
+        if value.is_nan() {
+            return;
+        }
         self.cell.write_extreme(value.to_bits(), |word| {
             let raise = |bits: u64| (value > f64::from_bits(bits)).then(|| value.to_bits());
             let _ = word.fetch_update(Relaxed, Relaxed, raise);
         });
     }
 
-    /// Lowers the value to `value` if that is less.
+    /// Lowers the value to `value` if that is less. NaN is ignored.
     pub fn set_min(&self, value: f64) {
+        if value.is_nan() {
+            return;
+        }
         self.cell.write_extreme(value.to_bits(), |word| {
             let lower = |bits: u64| (value < f64::from_bits(bits)).then(|| value.to_bits());
             let _ = word.fetch_update(Relaxed, Relaxed, lower);

@@ -43,7 +43,7 @@ pub const EPOCH: usize = 8;
 pub const LATCH_BEGIN: usize = 9;
 /// Latch: number of the seal that last ended.
 pub const LATCH_VERSION: usize = 10;
-/// Ring: how many slots were written in all.
+/// Ring: number of the rotation that last began.
 pub const ROTATIONS: usize = 11;
 /// Count when the present owner took the lane.
 pub const BASELINE_COUNT: usize = 12;

@@ -51,7 +51,7 @@ pub struct Capacities {
 }
 
 impl Capacities {
-    /// The default: a busy host. About 730 MB of address space, of which 2.6 MiB are allocated at creation.
+    /// The default: a busy host. About 890 MB of address space, of which 2.4 MiB are allocated at creation.
     pub const DEFAULT: Capacities = Capacities {
         process_slots: 256,
         lanes: 1024,

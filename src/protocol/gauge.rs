@@ -10,6 +10,12 @@
 //!
 //! Reading: `s = stamp; fence(Acquire); value`. A non-zero stamp was stored after a value, so the value is at least that new. Of two
 //! threads that set a `last` gauge at once, the value that stays may carry the other's stamp: both were the last set.
+//!
+//! **A new owner** of the slot stores its owner word with the new incarnation and a state that readers pass over (release, then a
+//! release fence), empties the cells ([`clear`]), then stores the owner word again, now active (release). A reader loads the owner word
+//! before and after the cells, acquire fences in between, and refuses unless both are the same active one. If it saw the new one
+//! before, the cells are empty or the new owner's. If it saw the old one, an emptied cell or a value of the new owner shows it
+//! another owner word afterwards. Dead in between: the next owner does all of it again.
 
 use crate::sync::{AtomicU64, Relaxed, Release, edge, fence_at};
 use crate::words::ReadWords;
@@ -23,14 +29,14 @@ pub const STAMP: usize = 1;
 #[inline(always)]
 pub fn mark_set(cell: &[AtomicU64; 2]) {
     if cell[STAMP].load(Relaxed) == 0 {
-        cell[STAMP].store(1, edge!("gauge.g2", Release));
+        cell[STAMP].store(1, edge!("gauge.mark", Release));
     }
 }
 
 /// Marks the cell as set at `stamp` (G2), for `last`.
 #[inline(always)]
 pub fn stamp(cell: &[AtomicU64; 2], stamp: u64) {
-    cell[STAMP].fetch_max(stamp, edge!("gauge.g2", Release));
+    cell[STAMP].fetch_max(stamp, edge!("gauge.stamp", Release));
 }
 
 /// The value and the stamp of a cell; `None` if it was never set.
@@ -41,8 +47,8 @@ pub fn read(cell: ReadWords<'_>) -> Option<(u64, u64)> {
     (stamp != 0).then(|| (cell.load(VALUE), stamp))
 }
 
-/// Forgets the value: the next owner of a slot starts anew. Stamp first: a reader never sees a value of nobody.
+/// Empties the cell, for a new owner; see the head for when.
 pub fn clear(cell: &[AtomicU64; 2]) {
     cell[STAMP].store(0, Relaxed);
-    cell[VALUE].store(0, Release);
+    cell[VALUE].store(0, Relaxed);
 }

@@ -32,7 +32,7 @@
 //!    after S records.
 //!
 //! Only a record that *begins* during the copy makes a read fail. A writer idle, stopped or dead between any two instructions never
-//! does: there is no odd state. Minimum and maximum may already include the record in flight.
+//! does: there is no odd state. Minimum and maximum cover the S records and may already include later ones (W0 is relaxed).
 //!
 //! **Death.** Dead after W1 or W2: count = S + 1, the record never landed. Whoever takes the lane over stores the new incarnation
 //! (release), then a release fence, then `count := S` ([`repair`]).
@@ -98,6 +98,9 @@ pub struct Observation {
     pub key: u64,
 }
 
+/// Minimum and maximum tell values up to this; the one above it counts as this, since 0 means "none" in their words.
+pub const GREATEST_KEY: u64 = u64::MAX - 1;
+
 /// Line 0 of a block.
 pub type Head = [AtomicU64; crate::layout::LINE_WORDS];
 
@@ -145,8 +148,9 @@ fn widen(head: &Head, buckets: usize, index: usize, key: u64) {
     };
     raise(LOWEST, buckets.saturating_sub(index) as u64);
     raise(HIGHEST, index as u64 + 1);
+    let key = key.min(GREATEST_KEY);
     raise(MINIMUM, !key);
-    raise(MAXIMUM, key.saturating_add(1));
+    raise(MAXIMUM, key + 1);
 }
 
 /// Makes `count` what the buckets say, for a block whose writer may have died in the middle of a record. Only the lane's owner

@@ -13,11 +13,13 @@
 //! Places are at least twice the records, so a probe always ends at an empty place; it is bounded by the length all the same.
 //!
 //! **Records** are handed out by compare-and-swap on their own claim word (0 -> tag of the filler), in ascending order; `reserved` is
-//! raised to the highest number by whoever notices. A filler that dies leaves its tag on the record: the next owner of its process
-//! slot finds it, looks whether its number is in the index, and keeps it for itself if it is not. So death leaks nothing for good.
+//! raised to the highest number by whoever notices. All of that is relaxed: a claim only decides who fills, and what was filled is
+//! released by the index and by `ready`. A filler that dies leaves its tag on the record: the next owner of its process
+//! slot finds it, looks whether its number is in the index, and keeps it for itself if it is not. Only a filler without a slot leaks
+//! its record for good when it dies, and a filler that dies while it takes text leaks that text.
 
 use crate::layout::record::{CLAIM_WORD, HASH_WORD, PUBLISHED, RECORD_WORDS};
-use crate::sync::{AcqRel, Acquire, AtomicU64, Relaxed, edge};
+use crate::sync::{Acquire, AtomicU64, Relaxed, Release, edge};
 
 /// Where a probe ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +71,7 @@ pub fn publish(index: &[AtomicU64], hash: u64, number: u64, matches: impl Fn(u64
             Probe::Exhausted => return None,
             Probe::Empty(at) => {
                 let place = &index[(hash as usize).wrapping_add(at) & mask];
-                let order = edge!("index.publish", AcqRel);
+                let order = edge!("index.publish", Release);
                 if place
                     .compare_exchange(0, pack(hash, number), order, Relaxed)
                     .is_ok()
@@ -95,8 +97,8 @@ pub fn take_record(records: &[AtomicU64], reserved: &AtomicU64, tag: u64) -> Opt
     while number < capacity {
         let claim = &records[number as usize * RECORD_WORDS + CLAIM_WORD];
         number += 1;
-        let taken = claim.compare_exchange(0, tag, AcqRel, Relaxed).is_ok();
-        reserved.fetch_max(number, AcqRel);
+        let taken = claim.compare_exchange(0, tag, Relaxed, Relaxed).is_ok();
+        reserved.fetch_max(number, Relaxed);
         if taken {
             return Some(number);
         }

@@ -8,19 +8,22 @@
 //!
 //! ```text
 //! P1  w = word (Acquire). If it names a record d: finish d (P3, P4) and start again.
-//! P2  cell(r) != 0? then r was placed meanwhile. Else compare-and-swap (0 | f) -> (r | f)
-//! P3  cell(d).store(f + 1, Release)                             whoever helps stores the same value
-//! P4  compare-and-swap (d | f) -> (0 | f + n(d))
+//! P2  cell(r) != 0? then r was placed meanwhile. Else compare-and-swap (0 | f) -> (r | f) (Release)
+//! P3  cell(d).store(f + 1, Relaxed)                             whoever helps stores the same value
+//! P4  compare-and-swap (d | f) -> (0 | f + n(d)) (Release)
 //! ```
 //!
 //! **Claim.** No record is placed twice, no unit is handed out twice, and death at any point loses nothing.
 //! * f only grows, and every n is at least 1, so no value of the word ever comes back: a compare-and-swap with an old value fails.
 //! * P3 stores f + 1 where f is tied to d by the word; all helpers of (d | f) store the same. Late helpers store it again.
+//! * Helpers see d's record, hence the same n(d): who wrote (d | f) had it, and P2 releases what P1 acquires.
 //! * Twice: cell(r) is examined after w was loaded with acquire. If r was placed before that load, P4's release made its cell
 //!   visible. If it is placed after, the word has changed and the compare-and-swap of P2 fails.
 //! * Dead after P2 or P3: the next one who places anything finishes it.
+//!
+//! A cell has one value in its life, so whoever saw it, and whoever comes after that (`ready`, released), sees it too.
 
-use crate::sync::{AcqRel, Acquire, AtomicU64, Relaxed, Release, edge, mutated};
+use crate::sync::{Acquire, AtomicU64, Relaxed, Release, edge, mutated};
 
 const RECORD_SHIFT: u32 = 40;
 
@@ -60,12 +63,12 @@ pub fn place<'a>(
         let seen = word.load(edge!("place.p1", Acquire));
         let (current, next) = (record(seen), free(seen));
         if current != 0 {
-            cell(current).store(next + 1, edge!("place.p3", Release));
+            cell(current).store(next + 1, Relaxed);
             let after = pack(0, next + units(current).max(1));
-            let _ = word.compare_exchange(seen, after, edge!("place.p4", AcqRel), Relaxed);
+            let _ = word.compare_exchange(seen, after, edge!("place.p4", Release), Relaxed);
             continue;
         }
-        let placed = cell(number).load(Acquire);
+        let placed = cell(number).load(Relaxed);
         if placed != 0 && !mutated!("place.no_check") {
             return Ok(placed - 1);
         }
@@ -76,7 +79,7 @@ pub fn place<'a>(
                 left: capacity.saturating_sub(next),
             });
         }
-        let _ = word.compare_exchange(seen, pack(number, next), AcqRel, Relaxed);
+        let _ = word.compare_exchange(seen, pack(number, next), edge!("place.p2", Release), Relaxed);
         if mutated!("place.no_check") && cell(number).load(Relaxed) != 0 {
             return Ok(cell(number).load(Relaxed) - 1);
         }

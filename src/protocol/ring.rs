@@ -3,7 +3,7 @@
 //! On the first record of a new epoch e (single writer), before that record, rotation number r:
 //!
 //! ```text
-//! Q1  slot = (r - 1) mod N; begin.store(e - 1, Release)
+//! Q1  slot = (r - 1) mod N; begin.store(e - 1, Relaxed)
 //! Q2  rotations.store(r, Release); fence(Release)
 //! Q3  copy state -> slot, relaxed
 //! Q4  label.store(e - 1, Relaxed)
@@ -13,8 +13,8 @@
 //! A slot with label l holds the state after all records of epochs <= l. Reading the **state at E** (after all records of epochs <= E):
 //!
 //! ```text
-//! R1  e = epoch; fence(Acquire). If e <= E: the live state, if epoch <= E still holds after it
-//! R2  r = rotations; fence(Acquire)
+//! R1  e = epoch. If e <= E: the live state, if epoch <= E still holds after it
+//! R2  r = rotations; fence(Acquire)                             the fence is R1's too
 //! R3  label and begin of every slot; of those with label = begin < e take the smallest label l >= E; copy; fence(Acquire)
 //! R4  rotations = r, or the read is torn
 //! ```
@@ -23,10 +23,10 @@
 //! at all (r <= N, and no slot with a label has another begin). Otherwise that state is lost (`TooOld`).
 //!
 //! **Claim.** An accepted copy is the state at E.
-//! 1. R1 read Q5 of rotation j, so all of rotations .. j is visible. R2 read Q2 of rotation r, so all rotations before r are, and the
-//!    begin of r.
+//! 1. R1 read Q5 of rotation j, so all of rotations .. j is visible to R3. R2 read Q2 of rotation r, so all rotations before r are,
+//!    and the begin of r. (Had R2 read a number before j, R4 would see j at least.)
 //! 2. A label or a copied word of a rotation after r would, by Q2's fence and the fence of R3, make R4 see a larger number. So would
-//!    the begin of the rotation after the next, a release store after the next one's Q2.
+//!    the begin of the rotation after the next, being stored after the next one's fence.
 //! 3. So the slots show the last N rotations up to r. Only two of them can be in doubt: the slot of r, whose label may not be stored
 //!    yet, and the slot of the next, whose begin may be. In both, begin is another than label, and they are passed over. What is left
 //!    are consecutive rotations, none missing in between; those with a label < e are no younger than j, so all their words are
@@ -74,7 +74,7 @@ pub fn rotate(block: &[AtomicU64], shape: &BlockShape, epoch: u64) {
         });
         let slot = slot_of(number);
         let label = epoch.wrapping_sub(1);
-        block[slot + RING_BEGIN].store(label, edge!("ring.q1", Release));
+        block[slot + RING_BEGIN].store(label, Relaxed);
         block[ROTATIONS].store(number, edge!("ring.q2", Release));
         fence_at!("ring.q2_fence", Release);
         copy_state(block, shape, slot + RING_STATE);
@@ -107,7 +107,6 @@ pub fn read_state_at(
     into: &mut State,
 ) -> Result<(), NoState> {
     let epoch = block.load(EPOCH);
-    fence_at!("ring.r1", crate::sync::Acquire);
     if epoch <= at {
         read_live(block, incarnation, shape, into)?;
         let stayed = block.load(EPOCH) <= at || mutated!("ring.live_epoch");
@@ -232,5 +231,40 @@ mod tests {
         assert_eq!(lane.count_at(5), Ok(1));
         lane.record(7);
         assert_eq!(lane.count_at(6), Ok(2));
+    }
+
+    #[test]
+    fn a_rotation_dead_after_its_number_takes_the_same_slot_and_a_new_number() {
+        let lane = Lane::new();
+        for epoch in [5, 6, 7] {
+            lane.record(epoch);
+        }
+        // Dead while closing 8: slot 1 (label 5) is half overwritten by rotation 4.
+        let slot = lane.shape.ring(1);
+        lane.words[slot + RING_BEGIN].store(8, Relaxed);
+        lane.words[ROTATIONS].store(4, Relaxed);
+        lane.words[slot + RING_STATE].store(99, Relaxed);
+        assert_eq!(lane.count_at(5), Err(NoState::TooOld));
+        assert_eq!(lane.count_at(6), Ok(2));
+        // The next owner's clock is behind.
+        lane.record(8);
+        assert_eq!(lane.words[ROTATIONS].load(Relaxed), 6);
+        assert_eq!(
+            (lane.count_at(6), lane.count_at(7), lane.count_at(8)),
+            (Ok(2), Ok(3), Ok(4))
+        );
+        assert_eq!(lane.count_at(5), Err(NoState::TooOld));
+    }
+
+    #[test]
+    fn while_a_slot_is_overwritten_its_state_is_lost_not_the_next_one() {
+        let lane = Lane::new();
+        for epoch in [5, 6] {
+            lane.record(epoch);
+        }
+        assert_eq!(lane.count_at(4), Ok(0));
+        lane.words[lane.shape.ring(0) + RING_BEGIN].store(6, Relaxed);
+        assert_eq!(lane.count_at(4), Err(NoState::TooOld));
+        assert_eq!(lane.count_at(5), Ok(1));
     }
 }

@@ -30,8 +30,9 @@ pub fn record<S: Sum>(block: &[AtomicU64], buckets: usize, observation: super::h
     block[COUNT].fetch_add(1, Relaxed);
     block[LOWEST].fetch_max((buckets - index.min(buckets)) as u64, Relaxed);
     block[HIGHEST].fetch_max(index as u64 + 1, Relaxed);
+    let key = key.min(super::histogram::GREATEST_KEY);
     block[MINIMUM].fetch_max(!key, Relaxed);
-    block[MAXIMUM].fetch_max(key.saturating_add(1), Relaxed);
+    block[MAXIMUM].fetch_max(key + 1, Relaxed);
     let _ = block[SUM].fetch_update(edge!("shared.sum", Release), Relaxed, |sum| {
         Some(S::add(sum, value))
     });

@@ -18,6 +18,7 @@ use super::options::SegmentOptions;
 use super::thread::{self, MAX_SEGMENTS};
 use super::{fork, host, slot};
 use crate::error::OpenError;
+use crate::layout::directory::PROCESS_ROLE_LENGTH;
 use crate::layout::geometry::{Geometry, Origin};
 use crate::layout::header::RETIRED_OFFSET;
 use crate::map::Mapping;
@@ -129,6 +130,15 @@ pub(crate) fn give_back_lane(number: usize, base: usize) {
 impl Attachment {
     /// Opens the segment at `path` for writing and takes a process slot.
     pub(crate) fn open(path: &Path, options: &SegmentOptions) -> Result<Arc<Attachment>, OpenError> {
+        let most = PROCESS_ROLE_LENGTH as usize;
+        if options.role.len() > most {
+            return Err(OpenError::RoleLength {
+                role: options.role.clone(),
+                found: options.role.len(),
+                most,
+            });
+        }
+        host::learn_time_namespace();
         let (file, length) = open_file_writable(path)?;
         let (geometry, origin, _) = read_header(&file, length, path)?;
         super::create::check_locked_memory(&geometry, options)?;

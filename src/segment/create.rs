@@ -9,6 +9,7 @@ use rustix::fs::{AtFlags, CWD, FallocateFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use super::host::{self, file_error};
+use super::open::FileKey;
 use super::options::SegmentOptions;
 use crate::error::{LayoutError, OpenError};
 use crate::layout::geometry::{Capacities, Geometry, Origin};
@@ -18,15 +19,14 @@ use crate::sync::{Relaxed, Release};
 /// Default budget, if half of the free memory is not less.
 const DEFAULT_BUDGET: u64 = 256 << 20;
 
-/// Creates a segment at `path`. `OpenError::Exists` if the name is taken, `replace` puts the new one over it.
-pub(crate) fn create(path: &Path, options: &SegmentOptions, replace: bool) -> Result<(), OpenError> {
+/// Creates a segment at `path`; `OpenError::Exists` if the name is taken.
+pub(crate) fn create(path: &Path, options: &SegmentOptions) -> Result<(), OpenError> {
     let folder = folder_of(path);
     if !folder.is_dir() {
         return Err(OpenError::MissingFolder { folder });
     }
     let (file, temporary) = unnamed_file(&folder, path)?;
-    let built = build(&file, path, options)
-        .and_then(|()| publish(&file, temporary.as_deref(), path, &folder, replace));
+    let built = build(&file, path, options).and_then(|()| publish(&file, temporary.as_deref(), path));
     if let Some(temporary) = temporary {
         // After a successful rename the name is gone already.
         let _ = rustix::fs::unlink(&temporary);
@@ -167,34 +167,49 @@ fn write_zeros(file: &File, length: u64, path: &Path) -> Result<(), OpenError> {
 }
 
 /// Gives the finished file its name.
-fn publish(
-    file: &File,
-    temporary: Option<&Path>,
-    path: &Path,
-    folder: &Path,
-    replace: bool,
-) -> Result<(), OpenError> {
-    let link = |to: &Path| {
-        let from = format!("/proc/self/fd/{}", file.as_raw_fd());
-        match temporary {
-            None => rustix::fs::linkat(CWD, from, CWD, to, AtFlags::SYMLINK_FOLLOW),
-            Some(temporary) => rustix::fs::renameat_with(CWD, temporary, CWD, to, RenameFlags::NOREPLACE),
+fn publish(file: &File, temporary: Option<&Path>, path: &Path) -> Result<(), OpenError> {
+    let linked = match temporary {
+        None => {
+            let from = format!("/proc/self/fd/{}", file.as_raw_fd());
+            rustix::fs::linkat(CWD, from, CWD, path, AtFlags::SYMLINK_FOLLOW)
         }
-    };
-    let linked = if replace {
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        let staged = folder.join(format!(".{name}.{:016x}", host::random_id()));
-        link(&staged).and_then(|()| {
-            rustix::fs::rename(&staged, path).inspect_err(|_| {
-                let _ = rustix::fs::unlink(&staged);
-            })
-        })
-    } else {
-        link(path)
+        Some(temporary) => rustix::fs::renameat_with(CWD, temporary, CWD, path, RenameFlags::NOREPLACE),
     };
     linked.map_err(|error| file_error("name the new segment", path, error.into()))
+}
+
+/// Removes the name of a segment, if it still names the file with this key. Between a look and an unlink somebody may put another file
+/// there; so the name is moved aside first, looked at, and moved back if it was another's.
+pub(crate) fn remove_name(path: &Path, key: FileKey) -> Result<(), OpenError> {
+    let is_ours = |path: &Path| match rustix::fs::stat(path) {
+        Ok(stat) => (stat.st_dev, stat.st_ino) == key,
+        Err(_) => false,
+    };
+    if !is_ours(path) {
+        return Ok(());
+    }
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let aside = folder_of(path).join(format!(".{name}.{:016x}", host::random_id()));
+    match rustix::fs::rename(path, &aside) {
+        Ok(()) => {}
+        Err(Errno::NOENT) => return Ok(()),
+        Err(error) => return Err(file_error("remove", path, error.into())),
+    }
+    if !is_ours(&aside) && rustix::fs::renameat_with(CWD, &aside, CWD, path, RenameFlags::NOREPLACE).is_ok() {
+        return Ok(());
+    }
+    rustix::fs::unlink(&aside).map_err(|error| file_error("remove", path, error.into()))
+}
+
+/// Removes the name of a retired segment whose retirer did not come to it.
+pub(crate) fn remove_retired(path: &Path) -> Result<(), OpenError> {
+    match super::open::open_file_writable(path) {
+        Ok((file, _)) => remove_name(path, super::open::file_key(&file, path)?),
+        Err(OpenError::NotFound { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
 }

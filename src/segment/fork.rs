@@ -62,8 +62,7 @@ extern "C" fn after_in_parent() {
 }
 
 extern "C" fn after_in_child() {
-    // The lock was wiped with the page: take it again, nobody else is there.
-    become_child();
+    become_child(true);
     if GENERATION.load(Relaxed) > 1 {
         ticker::restart_after_fork();
     }
@@ -72,13 +71,18 @@ extern "C" fn after_in_child() {
 /// On the slow path: has this process been made by a raw clone? Then what the handlers would have done is done now.
 pub(crate) fn ensure_prepared() {
     if generation() == 0 {
-        become_child();
+        become_child(false);
     }
 }
 
 /// Makes the page this process'. In a child: covers what is the parent's and takes slots. Idempotent; a second thread that comes
 /// meanwhile goes on without, in the shared lane.
-fn become_child() {
+///
+/// `is_forked`: the descriptors that `before` opened are for this child. A raw clone may have been made by one thread while another
+/// forked: then it has copies of descriptors that are not meant for it. A lock taken through one would be shared with that other
+/// child, since locks belong to the description; so they are closed here.
+fn become_child(is_forked: bool) {
+    // The lock was wiped with the page, so it is free unless another thread of this child is here, too.
     let page = thread::page();
     if page.lock.compare_exchange(0, 1, AcqRel, Relaxed).is_err() {
         return;
@@ -96,8 +100,8 @@ fn become_child() {
         GENERATION.fetch_add(1, Relaxed);
         thread::forget_other_threads();
         for_each(&guard, |attachment| {
-            let file = take_prepared(attachment).or_else(|| slot::open_again(attachment, OFlags::RDWR));
-            if let Some(file) = file {
+            let prepared = take_prepared(attachment).filter(|_| is_forked);
+            if let Some(file) = prepared.or_else(|| slot::open_again(attachment, OFlags::RDWR)) {
                 slot::claim(attachment, file);
             }
         });

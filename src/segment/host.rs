@@ -8,6 +8,7 @@ use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::error::OpenError;
+use crate::sync::{AtomicU64, Relaxed};
 
 fn nanoseconds(clock: ClockId) -> u64 {
     let time = clock_gettime(clock);
@@ -21,14 +22,35 @@ pub(crate) fn wall_ns() -> u64 {
     nanoseconds(ClockId::Realtime)
 }
 
-/// `CLOCK_MONOTONIC`, which epochs are counted on: the same in all processes of a machine, and no step of the wall clock moves it.
+/// What a time namespace adds to `CLOCK_MONOTONIC` in this process, as nanoseconds modulo 2^64; see [`learn_time_namespace`].
+static MONOTONIC_OFFSET_NS: AtomicU64 = AtomicU64::new(0);
+
+/// Reads how far this process' time namespace shifts `CLOCK_MONOTONIC` (time_namespaces(7)), so that epochs are the same in all
+/// containers of a machine. Called before the first segment is used.
+pub(crate) fn learn_time_namespace() {
+    let text = std::fs::read_to_string("/proc/self/timens_offsets").unwrap_or_default();
+    MONOTONIC_OFFSET_NS.store(monotonic_offset(&text).unwrap_or(0) as u64, Relaxed);
+}
+
+/// The line `monotonic SECONDS NANOSECONDS`.
+fn monotonic_offset(text: &str) -> Option<i64> {
+    let mut fields = text
+        .lines()
+        .find(|line| line.starts_with("monotonic"))?
+        .split_whitespace()
+        .skip(1);
+    let (seconds, nanoseconds): (i64, i64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    seconds.checked_mul(1_000_000_000)?.checked_add(nanoseconds)
+}
+
+/// `CLOCK_MONOTONIC` of the machine, which epochs are counted on: the same in all processes, and no step of the wall clock moves it.
 pub(crate) fn monotonic_ns() -> u64 {
-    nanoseconds(ClockId::Monotonic)
+    nanoseconds(ClockId::Monotonic).wrapping_sub(MONOTONIC_OFFSET_NS.load(Relaxed))
 }
 
 /// As [`monotonic_ns`], a few milliseconds coarse and four times cheaper: for epochs on slow paths.
 pub(crate) fn monotonic_coarse_ns() -> u64 {
-    nanoseconds(ClockId::MonotonicCoarse)
+    nanoseconds(ClockId::MonotonicCoarse).wrapping_sub(MONOTONIC_OFFSET_NS.load(Relaxed))
 }
 
 /// The machine's boot id; zero if it cannot be read.
@@ -228,6 +250,16 @@ mod tests {
         assert_eq!(identity.pid, u64::from(std::process::id()));
         assert!(identity.start_ticks > 0 && identity.pid_namespace > 0);
         assert!(monotonic_ns() > 0 && wall_ns() > 1_700_000_000_000_000_000);
+    }
+
+    #[test]
+    fn a_time_namespace_is_understood() {
+        assert_eq!(
+            monotonic_offset("monotonic           0         0\nboottime 0 0"),
+            Some(0)
+        );
+        assert_eq!(monotonic_offset("monotonic -5 500000000\n"), Some(-4_500_000_000));
+        assert_eq!(monotonic_offset(""), None);
     }
 
     #[test]

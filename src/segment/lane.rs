@@ -112,7 +112,7 @@ fn claim(attachment: &Attachment) -> Option<u64> {
     None
 }
 
-/// This process' tag in the segment; tries to get a slot if it has none (a raw-cloned child).
+/// This process' tag in the segment.
 fn slot_tag(attachment: &Attachment) -> Option<OwnerTag> {
     match thread::page().slots[attachment.number].tag.load(Acquire) {
         0 => None,
@@ -142,13 +142,14 @@ impl Wanted {
     }
 }
 
-/// Who is dead, asked once per slot and search.
+/// Who is dead. That a slot's owner lives is remembered for one search; that it is dead is not: meanwhile another process may have
+/// taken the slot, and its lanes carry a tag that looked dead a moment ago.
 struct Liveness<'a> {
     attachment: &'a Attachment,
     file: Option<std::os::fd::OwnedFd>,
     opened: bool,
-    /// Per slot two bits: asked, dead.
-    known: [u64; 2 * MAX_PROCESS_SLOTS as usize / 64],
+    /// One bit per slot.
+    alive: [u64; MAX_PROCESS_SLOTS as usize / 64],
 }
 
 impl<'a> Liveness<'a> {
@@ -157,7 +158,7 @@ impl<'a> Liveness<'a> {
             attachment,
             file: None,
             opened: false,
-            known: [0; 2 * MAX_PROCESS_SLOTS as usize / 64],
+            alive: [0; MAX_PROCESS_SLOTS as usize / 64],
         }
     }
 
@@ -167,16 +168,25 @@ impl<'a> Liveness<'a> {
             return false;
         };
         let entry = self.attachment.geometry.process_entry_offset(slot);
-        let owner = SlotOwner(self.attachment.word(entry + PROCESS_OWNER_OFFSET).load(Acquire));
-        if owner.incarnation() & ((1 << 48) - 1) != tag.incarnation() || owner.state() == SlotState::Free {
+        let owner = self.attachment.word(entry + PROCESS_OWNER_OFFSET);
+        let is_other = |owner: SlotOwner| {
+            owner.incarnation() & ((1 << 48) - 1) != tag.incarnation() || owner.state() == SlotState::Free
+        };
+        // A slot's incarnation is stored by its next owner before it claims any lane: then this tag is of the past for good.
+        if is_other(SlotOwner(owner.load(Acquire))) {
             return true;
         }
-        let (word, shift) = (slot as usize / 32, slot % 32 * 2);
-        if self.known[word] >> shift & 1 == 0 {
-            let dead = self.ask(slot);
-            self.known[word] |= (1 | u64::from(dead) << 1) << shift;
+        let (word, bit) = (slot as usize / 64, 1 << (slot % 64));
+        if self.alive[word] & bit != 0 {
+            return false;
         }
-        self.known[word] >> (shift + 1) & 1 == 1
+        // The lock byte is free now and the incarnation was this one before: its owner is gone. (Were it taken again in between, by
+        // the next incarnation, the byte would be locked, and the lane is left for another search.)
+        let is_dead = self.ask(slot);
+        if !is_dead {
+            self.alive[word] |= bit;
+        }
+        is_dead
     }
 
     fn ask(&mut self, slot: u64) -> bool {
@@ -285,8 +295,9 @@ pub(crate) fn commit_block(attachment: &Attachment, base: usize, placement: u64,
     }
     let granule = placement / BLOCK_GRANULE_LENGTH;
     let word = attachment.word(lane_offset + granule / 64 * 8);
-    // Single writer: the thread whose lane it is. Release: readers look at the bit before the block.
-    word.store(word.load(Relaxed) | 1 << (granule % 64), Release);
+    // Release: readers look at the bit before the block. Atomic, although only this thread writes it: a signal handler may commit
+    // another block at the same moment.
+    word.fetch_or(1 << (granule % 64), Release);
     true
 }
 

@@ -150,7 +150,7 @@ impl Segment {
         let path = place.to_path()?;
         match place {
             Place::Shm(name) => create_named(name, &path, &options)?,
-            _ => create::create(&path, &options, false)?,
+            _ => create::create(&path, &options)?,
         }
         Self::attach(&path, &options)
     }
@@ -160,7 +160,7 @@ impl Segment {
             Place::Name(name) => place::resolve_existing(name)?,
             _ => place.to_path()?,
         };
-        Self::attach(&path, &options)
+        open::wait_until_published(&path, || Self::attach(&path, &options))
     }
 
     pub(crate) fn open_or_create_with(place: &Place, options: SegmentOptions) -> Result<Segment, OpenError> {
@@ -171,27 +171,24 @@ impl Segment {
                 Ok(segment) if segment.is_of_this_boot() => return Ok(segment),
                 // A disk file that survived a reboot: its epochs and its owners mean nothing any more, and its last pages may not
                 // have been written. Begin anew.
-                Ok(_) => match create::create(&path, &options, true) {
-                    Ok(()) => continue,
-                    Err(error) => return Err(error),
-                },
-                Err(OpenError::NotFound { .. }) => {}
-                Err(error @ (OpenError::Retired { .. } | OpenError::Layout { .. }))
-                    if is_in_passing(&error) =>
-                {
-                    last = error;
-                    if let Place::Shm(_) = place {
-                        // Another creator is at work, or died: the creation path waits for it or replaces it.
-                    } else {
-                        std::thread::yield_now();
-                        continue;
-                    }
+                Ok(old) => {
+                    old.retire()?;
+                    continue;
                 }
+                Err(OpenError::NotFound { .. }) => {}
+                // Its retirer died, or is about to remove the name.
+                Err(error @ OpenError::Retired { .. }) => {
+                    last = error;
+                    create::remove_retired(&path)?;
+                    continue;
+                }
+                // `shm:` only: another creator is at work, or died. The creation path waits for it or replaces it.
+                Err(error) if is_unpublished(&error) && matches!(place, Place::Shm(_)) => last = error,
                 Err(error) => return Err(error),
             }
             let created = match place {
                 Place::Shm(name) => create_named(name, &path, &options),
-                _ => create::create(&path, &options, false),
+                _ => create::create(&path, &options),
             };
             match created {
                 Ok(()) => {}
@@ -301,25 +298,21 @@ impl Segment {
         let Some(attachment) = &self.attachment else {
             return Ok(());
         };
+        // The name first: dead in between, the file is merely nameless. The other way round a retired file would block its name.
+        create::remove_name(&attachment.path, attachment.key)?;
         attachment.word(RETIRED_OFFSET).store(1, Release);
-        let current = rustix::fs::stat(&attachment.path);
-        if current.is_ok_and(|stat| (stat.st_dev, stat.st_ino) == attachment.key) {
-            rustix::fs::unlink(&attachment.path)
-                .map_err(|error| host::file_error("remove", &attachment.path, error.into()))?;
-        }
         Ok(())
     }
 }
 
-/// Is the error one that another try may not meet: a file in the middle of being replaced?
-fn is_in_passing(error: &OpenError) -> bool {
+/// Is it a file whose creator has not published it yet?
+pub(crate) fn is_unpublished(error: &OpenError) -> bool {
     matches!(
         error,
-        OpenError::Retired { .. }
-            | OpenError::Layout {
-                source: LayoutError::NotPublished | LayoutError::TooShort { found: 0 },
-                ..
-            }
+        OpenError::Layout {
+            source: LayoutError::NotPublished | LayoutError::TooShort { found: 0 },
+            ..
+        }
     )
 }
 

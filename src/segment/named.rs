@@ -6,13 +6,13 @@
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use shared_memory::{ShmemConf, ShmemError};
 
 use super::create::{check_locked_memory, fill, plan};
 use super::host::{self, file_error};
-use super::open::{file_key, open_file_writable};
+use super::open::{POLL_INTERVAL, PUBLISH_TIMEOUT, file_key, open_file_writable};
 use super::options::SegmentOptions;
 use super::ownership::try_lock;
 use crate::error::OpenError;
@@ -20,10 +20,6 @@ use crate::layout::geometry::MAX_PROCESS_SLOTS;
 
 /// The lock byte of creation: after those of all slots there can be.
 const CREATION_LOCK_SLOT: u64 = MAX_PROCESS_SLOTS;
-/// How long an opener waits for a creator that is alive. Creating takes milliseconds.
-const PUBLISH_TIMEOUT: Duration = Duration::from_secs(2);
-/// Between two looks.
-const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
 /// Creates the segment, or waits until another creator has. `Exists` if it is there and published.
 pub(crate) fn create(name: &str, path: &Path, options: &SegmentOptions) -> Result<(), OpenError> {

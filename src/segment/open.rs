@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FileType, Mode, OFlags};
 
@@ -51,6 +52,35 @@ pub(crate) fn open_file_read_only(path: &Path) -> Result<(File, u64), OpenError>
 /// Opens a segment's file for writing. Returns it with its length.
 pub(crate) fn open_file_writable(path: &Path) -> Result<(File, u64), OpenError> {
     open_file(path, OFlags::RDWR)
+}
+
+/// How long an opener waits for a creator that has not published its segment (`shm:` only). Creating takes milliseconds.
+pub(crate) const PUBLISH_TIMEOUT: Duration = Duration::from_secs(2);
+/// Between two looks.
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(2);
+
+/// Opens with `open`, waiting a bounded time while the segment is there but not published. Only a POSIX shared-memory name can be in
+/// that state; any other file without content is an error at once.
+pub(crate) fn wait_until_published<T>(
+    path: &Path,
+    mut open: impl FnMut() -> Result<T, OpenError>,
+) -> Result<T, OpenError> {
+    let begun = Instant::now();
+    loop {
+        match open() {
+            Err(error) if super::is_unpublished(&error) && super::place::is_shm_path(path) => {}
+            opened => return opened,
+        }
+        let waited = begun.elapsed();
+        if waited > PUBLISH_TIMEOUT {
+            let waited_ms = waited.as_millis() as u64;
+            return Err(OpenError::Unpublished {
+                path: path.to_owned(),
+                waited_ms,
+            });
+        }
+        std::thread::sleep(POLL_INTERVAL);
+    }
 }
 
 /// Device and inode of an open file.

@@ -123,7 +123,7 @@ impl SegmentOptions {
         self
     }
 
-    /// What this process does, as a label for output per process: `web-3`. At most 64 bytes are kept. Give each process its own, and a
+    /// What this process does, as a label for output per process: `web-3`. At most 64 bytes. Give each process its own, and a
     /// restarted one the same; never the pid.
     pub fn role(mut self, role: impl Into<String>) -> Self {
         self.role = role.into();

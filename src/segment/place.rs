@@ -89,6 +89,11 @@ impl Place {
     }
 }
 
+/// Is this the file of a POSIX shared-memory name?
+pub(crate) fn is_shm_path(path: &Path) -> bool {
+    path.parent() == Some(Path::new(SHM_FOLDER))
+}
+
 fn plain(name: &str) -> Result<&str, &'static str> {
     match name {
         "" => Err("it is empty"),

@@ -488,7 +488,7 @@ fn make_ready(
 /// Visits the blocks of all placed histograms: byte offset in the block region and shape. No heap; bounded by the records.
 pub(crate) fn for_each_block(attachment: &Attachment, mut visit: impl FnMut(u64, BlockShape)) {
     for_each_series(attachment, |tables, number, kind| {
-        let cell = tables.word(number, CELL_WORD).load(Acquire);
+        let cell = tables.load(number, CELL_WORD);
         let shape = kind
             .is_histogram()
             .then(|| light_shape(tables, number, kind))
@@ -505,7 +505,7 @@ pub(crate) fn for_each_block(attachment: &Attachment, mut visit: impl FnMut(u64,
 /// Visits all placed gauges: number of the cell, and whether its value outlives its process.
 pub(crate) fn for_each_gauge(attachment: &Attachment, mut visit: impl FnMut(u64, bool)) {
     for_each_series(attachment, |tables, number, kind| {
-        let cell = tables.word(number, CELL_WORD).load(Acquire);
+        let cell = tables.load(number, CELL_WORD);
         if kind.space() == Space::Gauges
             && let Some(placement) = cell.checked_sub(1)
             && placement < tables.geometry.capacities.gauges
@@ -524,7 +524,8 @@ fn for_each_series(attachment: &Attachment, mut visit: impl FnMut(&Tables<'_>, u
         .load(Acquire)
         .min(tables.geometry.records);
     for number in 1..=reserved {
-        // An acquire load of the cell comes before its record is trusted; a record without a cell is skipped by the visitor.
+        // Only records matter that the last owner of a lane or slot used: it had acquired them, and taking over acquires what it had
+        // (compare-and-swap on the lane's owner word, or the kernel's lock). A record without a cell is skipped by the visitor.
         let shape = tables.load(number, SHAPE_WORD);
         if shape as u8 == TYPE_SERIES
             && let Some(kind) = Kind::from_code((shape >> 8) as u8)

@@ -204,7 +204,7 @@ pub(super) fn fill(
     histogram.sum = sum.total();
     histogram.quality = quality(error);
     if histogram.count == 0 {
-        // They may already include a record in flight.
+        // They may already include records that are not counted yet.
         (histogram.min, histogram.max) = (None, None);
     }
     for (window, sum) in histogram.windows.iter_mut().zip(&scratch.windows) {

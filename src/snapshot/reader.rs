@@ -15,11 +15,9 @@ mod tests;
 use std::fmt;
 use std::fs::File;
 use std::os::fd::AsFd;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
-
-use rustix::time::{ClockId, clock_gettime};
 
 use self::fill::Sums;
 use super::catalog::Catalog;
@@ -27,8 +25,7 @@ use super::lanes::{Lane, Memory, Scratch};
 use super::owners::Owners;
 use super::{Histogram, Quality, SegmentFacts, Snapshot, Value};
 use crate::error::{LayoutError, OpenError, ReadError};
-use crate::layout::geometry::Geometry;
-use crate::layout::header::{HEADER_LENGTH, IMMUTABLE_WORDS, RETIRED_OFFSET, VERSION_OFFSET};
+use crate::layout::header::RETIRED_OFFSET;
 use crate::map::Mapping;
 
 /// Reads one segment, without ever disturbing its writers. Cost of a snapshot: every touched cell is copied once, so some
@@ -62,7 +59,13 @@ impl Reader {
 
     /// Opens the segment in the file at `path`, read-only, and asks once who is alive.
     pub fn open_path(path: &Path) -> Result<Reader, OpenError> {
+        crate::segment::host::learn_time_namespace();
+        crate::segment::open::wait_until_published(path, || Reader::open_now(path))
+    }
+
+    fn open_now(path: &Path) -> Result<Reader, OpenError> {
         let (file, length) = crate::segment::open::open_file_read_only(path)?;
+        let (geometry, origin, version) = crate::segment::open::read_header(&file, length, path)?;
         let failed = |operation| {
             move |source| OpenError::Io {
                 operation,
@@ -70,22 +73,7 @@ impl Reader {
                 source,
             }
         };
-        let damaged = |source| OpenError::Layout {
-            path: path.to_owned(),
-            source,
-        };
-        if length < HEADER_LENGTH {
-            return Err(damaged(LayoutError::TooShort { found: length }));
-        }
-        let mut bytes = [0; IMMUTABLE_WORDS * 8];
-        file.read_exact_at(&mut bytes, 0).map_err(failed("read"))?;
-        let mut words = [0; IMMUTABLE_WORDS];
-        for (word, bytes) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
-            *word = u64::from_ne_bytes(*bytes);
-        }
-        let (geometry, origin) = Geometry::parse(&words, length).map_err(damaged)?;
         let mapping = Mapping::read_only(&file, geometry.file_length).map_err(failed("map"))?;
-        let version = words[(VERSION_OFFSET / 8) as usize];
         let mut reader = Reader {
             file,
             mapping,
@@ -105,9 +93,10 @@ impl Reader {
         };
         match reader.refresh_owners() {
             Ok(()) => Ok(reader),
-            Err(ReadError::Truncated { found, expected, .. }) => {
-                Err(damaged(LayoutError::Truncated { found, expected }))
-            }
+            Err(ReadError::Truncated { found, expected, .. }) => Err(OpenError::Layout {
+                path: path.to_owned(),
+                source: LayoutError::Truncated { found, expected },
+            }),
             Err(ReadError::Owners { source, .. }) => Err(failed("ask who owns")(source)),
         }
     }
@@ -252,15 +241,9 @@ struct Now {
 
 impl Now {
     fn read() -> Now {
-        let read = |clock| {
-            let time = clock_gettime(clock);
-            (time.tv_sec as u64)
-                .wrapping_mul(1_000_000_000)
-                .wrapping_add(time.tv_nsec as u64)
-        };
         Now {
-            wall_ns: read(ClockId::Realtime),
-            monotonic_ns: read(ClockId::Monotonic),
+            wall_ns: crate::segment::host::wall_ns(),
+            monotonic_ns: crate::segment::host::monotonic_ns(),
         }
     }
 }
