@@ -186,3 +186,40 @@ fn a_histogram_at_full_rate_is_read_exactly_every_time() {
         stop.store(true, Relaxed);
     });
 }
+
+#[test]
+fn a_fresh_histogram_at_full_rate_is_exact_before_its_first_seal() {
+    let scratch = Scratch::new("fresh");
+    for round in 0..200 {
+        let path = scratch.path(&format!("segment-{round}"));
+        let segment = Segment::options()
+            .preset(shmetrics::Preset::Compact)
+            .open_or_create_at(&path)
+            .unwrap();
+        let latency = segment
+            .histogram("latency_seconds")
+            .unit(Unit::Seconds)
+            .register()
+            .unwrap();
+        let mut reader = Reader::open_path(&path).unwrap();
+        let is_done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                (0..shmetrics::protocol::latch::SEAL_INTERVAL - 1).for_each(|n| latency.record(n * 7919));
+                is_done.store(true, Release);
+            });
+            let mut last = 0;
+            while !is_done.load(Relaxed) {
+                let (count, _, is_exact) = histogram(&reader.snapshot().unwrap(), "latency_seconds");
+                assert!(
+                    is_exact && count >= last,
+                    "round {round}: {count} after {last}, exact: {is_exact}"
+                );
+                last = count;
+            }
+        });
+        let (count, _, is_exact) = histogram(&reader.snapshot().unwrap(), "latency_seconds");
+        assert!(is_exact && count == shmetrics::protocol::latch::SEAL_INTERVAL - 1);
+        std::fs::remove_file(&path).unwrap();
+    }
+}

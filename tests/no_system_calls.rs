@@ -1,0 +1,202 @@
+//! No system call on the hot path, and none in `snapshot_into`: both run where the kernel kills whoever makes one. And no allocation in
+//! either, once warm.
+#![allow(unsafe_code)]
+
+mod support;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use shmetrics::{Merge, Reader, Segment, Unit};
+use support::*;
+
+/// Counts the allocations of the thread that asks.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: everything is handed on to the system allocator; the count is a constant-initialised thread-local without destructor.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller's promise is handed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise is handed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Lets this thread make only those system calls that end it; any other kills the process (seccomp(2), filter mode). `false`: not
+/// available here.
+fn forbid_system_calls() -> bool {
+    let statement = |code: u32, k: u32| libc::sock_filter {
+        code: code as u16,
+        jt: 0,
+        jf: 0,
+        k,
+    };
+    let exit = libc::SYS_exit_group as u32;
+    let program = [
+        // The number of the system call is the first field of seccomp_data.
+        statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0),
+        libc::sock_filter {
+            code: (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16,
+            jt: 0,
+            jf: 1,
+            k: exit,
+        },
+        statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW),
+        statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_KILL_PROCESS),
+    ];
+    let program = libc::sock_fprog {
+        len: program.len() as u16,
+        filter: program.as_ptr().cast_mut(),
+    };
+    // SAFETY: prctl with plain numbers, and a program that lives during the call and is only read.
+    unsafe {
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+            && libc::prctl(
+                libc::PR_SET_SECCOMP,
+                libc::SECCOMP_MODE_FILTER,
+                &raw const program,
+            ) == 0
+    }
+}
+
+/// One test at a time: a child that another test forks takes a slot here, too, and a new process is news that a snapshot allocates for.
+static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
+/// Runs what `prepare` returns in a child that is killed at its first system call. Returns its exit code (77: no seccomp here), or
+/// minus the signal.
+fn under_seccomp(prepare: impl FnOnce() -> Box<dyn FnOnce() -> bool>) -> i32 {
+    let pid = fork(|| {
+        let calm = prepare();
+        if !forbid_system_calls() {
+            return 77;
+        }
+        let code = i32::from(!calm());
+        // SAFETY: ends the process at once; nothing may be dropped, as that makes system calls.
+        unsafe { libc::_exit(code) }
+    });
+    wait(pid)
+}
+
+#[track_caller]
+fn assert_calm(code: i32) {
+    if code == 77 {
+        println!("skipped: seccomp is not available here");
+    } else {
+        assert_eq!(code, 0, "{} means killed at a system call", -libc::SIGSYS);
+    }
+}
+
+#[test]
+fn the_filter_does_kill() {
+    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let code = under_seccomp(|| {
+        Box::new(|| {
+            // SAFETY: getpid has no arguments; it is the forbidden call.
+            unsafe { libc::syscall(libc::SYS_getpid) > 0 }
+        })
+    });
+    assert!(code == 77 || code == -libc::SIGSYS, "{code}");
+}
+
+#[test]
+fn operations_make_no_system_call_and_allocate_nothing() {
+    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let scratch = Scratch::new("calm-writer");
+    let path = scratch.path("segment");
+    let segment = Segment::options().open_or_create_at(&path).unwrap();
+    let code = under_seccomp(|| {
+        let counter = segment.counter("a_total").register().unwrap();
+        let float = segment.counter_float("b_total").register().unwrap();
+        let gauge = segment.gauge("c").register().unwrap();
+        let last = segment.gauge_float("d").merge(Merge::Last).register().unwrap();
+        let histogram = segment
+            .histogram("e_seconds")
+            .unit(Unit::Seconds)
+            .register()
+            .unwrap();
+        let classic = segment.histogram_classic("f", &[1.0, 2.0]).register().unwrap();
+        let family = segment.counter("g_total").family(["code"]).unwrap();
+        segment.attach_thread();
+        // The first record of each histogram commits its block.
+        histogram.record(1);
+        classic.record(1.0);
+        family.with(["200"]).inc();
+        let (bound, bound_histogram) = (counter.bind(), histogram.bind());
+        let segment = segment.clone();
+        Box::new(move || {
+            let before = ALLOCATIONS.get();
+            for n in 0..200_000u64 {
+                counter.inc();
+                bound.add(2);
+                float.add(0.5);
+                gauge.set(n as i64);
+                gauge.add(1);
+                gauge.set_max(5);
+                last.set(1.5);
+                histogram.record(n);
+                bound_histogram.record(n);
+                classic.record(n as f64);
+                family.with(["200"]).inc();
+                // A new epoch now and then: rotations and seals are part of recording.
+                segment.tick();
+            }
+            ALLOCATIONS.get() == before
+        })
+    });
+    assert_calm(code);
+    if code == 0 {
+        assert_eq!(counter(&snapshot(&path), "a_total", &[]), 600_000);
+    }
+}
+
+#[test]
+fn snapshots_make_no_system_call_and_allocate_nothing_once_warm() {
+    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let scratch = Scratch::new("calm-reader");
+    let path = scratch.path("segment");
+    let segment = Segment::options().role("role").open_or_create_at(&path).unwrap();
+    let counter = segment.counter("a_total").register().unwrap();
+    let gauge = segment.gauge("c").merge(Merge::Each).register().unwrap();
+    let histogram = segment
+        .histogram("e_seconds")
+        .unit(Unit::Seconds)
+        .register()
+        .unwrap();
+    counter.inc();
+    gauge.set(4);
+    (0..50_000).for_each(|n| histogram.record(n * 1000));
+    let code = under_seccomp(|| {
+        let mut reader = Reader::open_path(&path).unwrap();
+        reader.per_process(true);
+        let mut live = reader.snapshot().unwrap();
+        let mut cut = reader.cut().unwrap();
+        for _ in 0..3 {
+            reader.snapshot_into(&mut live).unwrap();
+            reader.cut_into(&mut cut).unwrap();
+        }
+        Box::new(move || {
+            let before = ALLOCATIONS.get();
+            // Dropping a reader unmaps: not now.
+            let mut reader = std::mem::ManuallyDrop::new(reader);
+            for _ in 0..1000 {
+                if reader.snapshot_into(&mut live).is_err() || reader.cut_into(&mut cut).is_err() {
+                    return false;
+                }
+            }
+            ALLOCATIONS.get() == before
+        })
+    });
+    assert_calm(code);
+}
