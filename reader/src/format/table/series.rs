@@ -1,0 +1,218 @@
+//! Series as rows: counters, gauges, histograms, and what each process counted.
+
+use shmetrics::Value;
+use shmetrics::snapshot::{Histogram, Number, PerProcess, Process, Quality, Series, Snapshot};
+
+use super::grid::Grid;
+use crate::format::units::{self, grouped, grouped_signed, quantity, seconds};
+use crate::terminal::clean;
+
+/// `name{label="value"}`; a quote or backslash in a value is escaped, so that nothing looks like what it is not.
+pub(super) fn title(series: &Series) -> String {
+    let description = &series.description;
+    let mut title = clean(&description.name).into_owned();
+    if !description.labels.is_empty() {
+        let escaped = |text: &str| clean(&text.replace('\\', "\\\\").replace('"', "\\\"")).into_owned();
+        let pairs = description
+            .labels
+            .iter()
+            .map(|(name, value)| format!("{}=\"{}\"", clean(name), escaped(value)));
+        title += &format!("{{{}}}", pairs.collect::<Vec<_>>().join(","));
+    }
+    title
+}
+
+fn unit(series: &Series) -> &str {
+    &series.description.unit
+}
+
+/// A unit that `quantity` does not write itself.
+fn foreign_unit(series: &Series) -> String {
+    match unit(series) {
+        "seconds" | "bytes" | "ratio" => String::new(),
+        unit => clean(unit).into_owned(),
+    }
+}
+
+pub(super) fn values(series: &[&Series]) -> Grid {
+    let mut grid = Grid::new(["series", "value", "unit", "rule"]);
+    grid.align_left([2, 3]);
+    let optional = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    for series in series {
+        let quantity = |value: f64| quantity(value, unit(series));
+        let whole_unit = matches!(unit(series), "seconds" | "bytes" | "ratio");
+        let is_gauge = !matches!(series.value, Value::CounterU64(_) | Value::CounterF64(_));
+        let rule = if is_gauge {
+            series.description.merge.name()
+        } else {
+            ""
+        };
+        let mut row = |title: String, value: String| {
+            grid.row([title, value, foreign_unit(series), rule.to_owned()]);
+        };
+        match &series.value {
+            // Whole numbers are shown whole, whatever their unit.
+            Value::CounterU64(value) if whole_unit => {
+                row(title(series), format!("{} {}", grouped(*value), unit(series)))
+            }
+            Value::CounterU64(value) => row(title(series), grouped(*value)),
+            Value::CounterF64(value) => row(title(series), quantity(*value)),
+            Value::GaugeI64(value) => row(title(series), optional(value.map(grouped_signed))),
+            Value::GaugeF64(value) => row(title(series), optional(value.map(quantity))),
+            Value::Each(values) => {
+                for each in values {
+                    let who = process_name(&each.role, each.slot);
+                    row(format!("{} of {who}", title(series)), plain(each.value));
+                }
+            }
+            _ => {}
+        }
+    }
+    grid
+}
+
+fn plain(number: Number) -> String {
+    match number {
+        Number::U64(value) => grouped(value),
+        Number::I64(value) => grouped_signed(value),
+        Number::F64(value) => units::number(value),
+    }
+}
+
+fn process_name(role: &str, slot: u64) -> String {
+    if role.is_empty() {
+        format!("slot-{slot}")
+    } else {
+        clean(role).into_owned()
+    }
+}
+
+/// A count, and how much it may be off.
+fn count(count: u64, quality: Quality) -> String {
+    match quality {
+        Quality::Exact => grouped(count),
+        Quality::Bounded { error } => format!("{} ±{}", grouped(count), grouped(error)),
+        _ => format!("{} ±?", grouped(count)),
+    }
+}
+
+const QUANTILES: [f64; 4] = [0.5, 0.9, 0.99, 0.999];
+
+pub(super) fn distributions(series: &[&Series]) -> Grid {
+    let mut grid = Grid::new([
+        "histogram",
+        "count",
+        "mean",
+        "min",
+        "p50",
+        "p90",
+        "p99",
+        "p99.9",
+        "max",
+        "unit",
+    ]);
+    grid.align_left([9]);
+    for series in series {
+        let Value::Histogram(histogram) = &series.value else {
+            continue;
+        };
+        let shown = |value: Option<f64>| value.map_or("-".to_owned(), |value| quantity(value, unit(series)));
+        let mut row = vec![title(series), count(histogram.count, histogram.quality)];
+        row.extend([shown(histogram.mean()), shown(histogram.min)]);
+        row.extend(QUANTILES.map(|q| shown(histogram.quantile(q))));
+        row.extend([shown(histogram.max), foreign_unit(series)]);
+        grid.row(row);
+        if histogram.invalid > 0 {
+            let note = format!(
+                "  and {} values that were no observation",
+                grouped(histogram.invalid)
+            );
+            grid.row([note]);
+        }
+    }
+    grid
+}
+
+/// The closed windows in which anything was recorded.
+pub(super) fn windows(series: &[&Series]) -> Grid {
+    let mut grid = Grid::new([
+        "closed windows",
+        "length",
+        "count",
+        "rate",
+        "p50",
+        "p90",
+        "p99",
+        "p99.9",
+    ]);
+    for series in series {
+        let Value::Histogram(histogram) = &series.value else {
+            continue;
+        };
+        for window in histogram.windows.iter().filter(|window| window.count > 0) {
+            let mut row = vec![
+                title(series),
+                seconds(window.seconds),
+                count(window.count, window.quality),
+            ];
+            row.push(format!("{}/s", units::number(window.rate())));
+            row.extend(QUANTILES.map(|q| {
+                let quantile = window.quantile(&histogram.scheme, q);
+                quantile.map_or("-".to_owned(), |value| quantity(value, unit(series)))
+            }));
+            grid.row(row);
+        }
+    }
+    grid
+}
+
+/// What each process counted.
+pub(super) fn per_process(snapshot: &Snapshot) -> Grid {
+    let mut grid = Grid::new(["process", "pid", "alive", "series", "value"]);
+    grid.align_left([2, 3]);
+    let processes = snapshot
+        .processes
+        .iter()
+        .filter(|process| process.alive || !process.values.is_empty());
+    for process in processes {
+        let mut who = who(process);
+        for (index, value) in &process.values {
+            let Some(series) = snapshot.series.get(*index) else {
+                continue;
+            };
+            let value = match *value {
+                PerProcess::Counter(number) | PerProcess::Gauge(number) => plain(number),
+                PerProcess::Histogram { count, sum } => {
+                    let mean = sum / (count.max(1)) as f64;
+                    format!("{} of {} each", grouped(count), quantity(mean, unit(series)))
+                }
+                _ => continue,
+            };
+            // The owner is named once.
+            let [name, pid, alive] = std::mem::take(&mut who);
+            grid.row([name, pid, alive, title(series), value]);
+        }
+        if process.values.is_empty() {
+            grid.row(who);
+        }
+    }
+    grid
+}
+
+pub(super) fn who(process: &Process) -> [String; 3] {
+    let alive = if process.alive { "alive" } else { "dead" };
+    [
+        process_name(&process.role, process.slot),
+        process.pid.to_string(),
+        alive.to_owned(),
+    ]
+}
+
+/// What the histogram costs, for `inspect`.
+pub(super) fn ring_slots(histogram: &Histogram) -> String {
+    // Of n slots, n - 1 pairs of neighbours make windows.
+    match histogram.windows.len() {
+        0 => "0 or 1".to_owned(),
+        windows => (windows + 1).to_string(),
+    }
+}
