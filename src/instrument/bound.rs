@@ -9,6 +9,7 @@ use core::marker::PhantomData;
 
 use super::counter::Counter;
 use super::histogram::{Histogram, observe};
+use super::series::OwnBlock;
 use crate::protocol::histogram::IntegerSum;
 use crate::segment::thread::{self, ThreadBlock};
 use crate::sync::AtomicU64;
@@ -100,7 +101,7 @@ impl BoundHistogram {
         let series = &self.histogram.series;
         // SAFETY: the block is this thread's (`prepare_thread`); `histogram` keeps the mapping, and the lane stays this thread's while
         // a bound handle is counted in its block. In a forked child the address is private memory.
-        let block = unsafe { series.block_at(block) };
+        let block = unsafe { OwnBlock::at(block) };
         series.record_in::<IntegerSum>(block, observe(series, value));
         self.thread.leave();
     }

@@ -154,12 +154,33 @@ unsafe impl Send for Distribution {}
 // SAFETY: as for `Send`; atomics may be loaded from any thread.
 unsafe impl Sync for Distribution {}
 
-/// This thread's block of a histogram, taken apart.
+/// This thread's block of a histogram: where it starts. The length is the histogram's and not at hand: only rare paths need it.
 #[derive(Clone, Copy)]
 pub(super) struct OwnBlock<'a> {
-    head: &'a Head,
-    buckets: &'a [AtomicU64],
-    whole: &'a [AtomicU64],
+    start: *const u8,
+    lifetime: core::marker::PhantomData<&'a AtomicU64>,
+}
+
+impl<'a> OwnBlock<'a> {
+    /// The block that starts at an address.
+    ///
+    /// # Safety
+    ///
+    /// There must be a block, in this process' mapping, committed, for `'a`; and it may only be used with the histogram it belongs to.
+    #[inline(always)]
+    pub(super) unsafe fn at(start: *const u8) -> OwnBlock<'a> {
+        OwnBlock {
+            start,
+            lifetime: core::marker::PhantomData,
+        }
+    }
+
+    /// Line 0.
+    #[inline(always)]
+    fn head(self) -> &'a Head {
+        // SAFETY: `at` promises a block, and every block begins with its line 0.
+        unsafe { &*self.start.cast::<Head>() }
+    }
 }
 
 /// Why a histogram operation cannot use this thread's block.
@@ -239,27 +260,26 @@ impl Distribution {
         }
         // SAFETY: as in `Scalar::own_word`: the block is inside the lane's block region (its placement was validated against the
         // geometry), a multiple of 128 from the lane's start, and committed, as its bit says.
-        let block = unsafe { self.block_at((base as *const u8).add(self.place.offset())) };
+        let block = unsafe { OwnBlock::at((base as *const u8).add(self.place.offset())) };
         let result = operation(block);
         thread.leave();
         Ok(result)
     }
 
-    /// The block that starts at an address.
-    ///
-    /// # Safety
-    ///
-    /// There must be a block of this histogram, in this process' mapping, committed.
+    /// All words of a block of this histogram.
+    #[cold]
+    fn whole<'a>(&self, block: OwnBlock<'a>) -> &'a [AtomicU64] {
+        // SAFETY: a block of this histogram has this many words (`OwnBlock::at`).
+        unsafe { from_mapping(block.start, self.words) }
+    }
+
+    /// The word of a bucket of a block of this histogram.
     #[inline(always)]
-    pub(super) unsafe fn block_at<'a>(&self, start: *const u8) -> OwnBlock<'a> {
-        // SAFETY: the caller promises a block of `self.words` words; a block has a line 0 and its buckets inside that length.
-        unsafe {
-            OwnBlock {
-                head: &*start.cast::<Head>(),
-                buckets: from_mapping(start.add(BUCKETS * 8), self.shape.buckets),
-                whole: from_mapping(start, self.words),
-            }
-        }
+    fn bucket<'a>(&self, block: OwnBlock<'a>, index: usize) -> &'a AtomicU64 {
+        debug_assert!(index < self.shape.buckets);
+        // SAFETY: `index` is from the indexer or the classic bounds that the block's shape was made for, both of which give less than
+        // their number of buckets (`buckets::tests` check it for every input class); so the word is inside the block.
+        unsafe { word_at(block.start, (BUCKETS + index) * 8) }
     }
 
     /// The block in the shared lane; only its line 0 and its buckets are committed.
@@ -283,21 +303,24 @@ impl Distribution {
     pub(super) fn record_in<S: Sum>(&self, block: OwnBlock<'_>, observation: Observation) {
         // SAFETY: `epoch` points into the attachment, which `self` keeps, or to a static.
         let now = unsafe { &*self.epoch }.load(Relaxed);
-        if now > block.head[EPOCH].load(Relaxed) {
-            rotate(block.whole, &self.shape, now);
+        if now > block.head()[EPOCH].load(Relaxed) {
+            self.rotate(block, now);
         }
-        let Some(bucket) = block.buckets.get(observation.index) else {
-            return;
-        };
-        let n = histogram::record_at::<S>(block.head, bucket, self.shape.buckets, observation);
+        let bucket = self.bucket(block, observation.index);
+        let n = histogram::record_at::<S>(block.head(), bucket, self.shape.buckets, observation);
         if n.is_multiple_of(SEAL_INTERVAL) {
-            self.seal(block.whole);
+            self.seal(block);
         }
     }
 
     #[cold]
-    fn seal(&self, block: &[AtomicU64]) {
-        if !latch::seal(block, &self.shape)
+    fn rotate(&self, block: OwnBlock<'_>, epoch: u64) {
+        ring::rotate(self.whole(block), &self.shape, epoch);
+    }
+
+    #[cold]
+    fn seal(&self, block: OwnBlock<'_>) {
+        if !latch::seal(self.whole(block), &self.shape)
             && let Some(attachment) = &self.attachment
         {
             attachment.count_loss(ANOMALIES_OFFSET);
@@ -340,14 +363,14 @@ impl Distribution {
         if let Err(detour) = self.on_own_block(|_| ()) {
             self.prepare(&detour, true);
         }
-        self.on_own_block(|block| block.whole.as_ptr().cast()).ok()
+        self.on_own_block(|block| block.start).ok()
     }
 
     /// Counts a value that is no observation.
     #[cold]
     pub(crate) fn count_invalid(&self) {
         let add = |block: OwnBlock<'_>| {
-            let word = &block.head[INVALID];
+            let word = &block.head()[INVALID];
             word.store(word.load(Relaxed).wrapping_add(1), Relaxed);
         };
         let Err(detour) = self.on_own_block(add) else {
@@ -360,9 +383,4 @@ impl Distribution {
             word.fetch_add(1, Relaxed);
         }
     }
-}
-
-#[cold]
-fn rotate(block: &[AtomicU64], shape: &BlockShape, epoch: u64) {
-    ring::rotate(block, shape, epoch);
 }

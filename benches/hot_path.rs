@@ -1,0 +1,255 @@
+//! What an operation costs, next to a control in the same run: a rotating plain add.
+//!
+//! Expected on an idle machine: `inc` at most 3 times the control, a bound one at most 2 times, a duration record at most 16 times.
+//! The summary after the benchmarks prints these ratios, each from interleaved rounds, so that a noisy machine disturbs both sides.
+
+use std::hint::black_box;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, Throughput};
+use shmetrics::{BoundCounter, BoundHistogram, Counter, FloatHistogram, Gauge, Histogram, Segment, Unit};
+
+/// Handles that take turns: one alone would measure how fast a load follows a store to the same word.
+const HANDLES: usize = 64;
+/// Durations that are recorded in turn; a power of two, so that taking turns costs no division.
+const DURATIONS: usize = 4096;
+/// Histograms that take turns.
+const HISTOGRAMS: usize = 8;
+
+struct Bench {
+    path: std::path::PathBuf,
+    segment: Segment,
+    control: Box<[AtomicU64; HANDLES]>,
+    shared: Box<[AtomicU64; HANDLES]>,
+    counters: Vec<Counter>,
+    bound: Vec<BoundCounter>,
+    gauges: Vec<Gauge>,
+    histograms: Vec<Histogram>,
+    bound_histograms: Vec<BoundHistogram>,
+    floats: Vec<FloatHistogram>,
+    durations: Box<[Duration; DURATIONS]>,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let folder = if std::path::Path::new("/dev/shm").is_dir() {
+            "/dev/shm".into()
+        } else {
+            std::env::temp_dir()
+        };
+        let path = folder.join(format!("shmetrics-bench-{}", std::process::id()));
+        let segment = Segment::options().open_or_create_at(&path).expect("a segment");
+        let label = |n: usize| n.to_string();
+        let counters: Vec<Counter> = (0..HANDLES)
+            .map(|n| {
+                segment
+                    .counter("events_total")
+                    .label("n", &label(n))
+                    .register()
+                    .expect("a counter")
+            })
+            .collect();
+        let gauges = (0..HANDLES)
+            .map(|n| {
+                segment
+                    .gauge("depth")
+                    .label("n", &label(n))
+                    .register()
+                    .expect("a gauge")
+            })
+            .collect();
+        let histograms: Vec<Histogram> = (0..HISTOGRAMS)
+            .map(|n| {
+                let builder = segment.histogram("latency_seconds").unit(Unit::Seconds);
+                builder.label("n", &label(n)).register().expect("a histogram")
+            })
+            .collect();
+        let floats: Vec<FloatHistogram> = (0..HISTOGRAMS)
+            .map(|n| {
+                segment
+                    .histogram_float("size")
+                    .label("n", &label(n))
+                    .register()
+                    .expect("a histogram")
+            })
+            .collect();
+        // A latency-like spread: most between 50 µs and 2 ms.
+        let mut state = 1u64;
+        let durations = Box::new(std::array::from_fn(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            Duration::from_nanos(50_000 + (state >> 43))
+        }));
+        Bench {
+            bound: counters.iter().map(Counter::bind).collect(),
+            bound_histograms: histograms.iter().map(Histogram::bind).collect(),
+            path,
+            segment,
+            control: Box::new(std::array::from_fn(|_| AtomicU64::new(0))),
+            shared: Box::new(std::array::from_fn(|_| AtomicU64::new(0))),
+            counters,
+            gauges,
+            histograms,
+            floats,
+            durations,
+        }
+    }
+
+    /// The control: what cannot be beaten.
+    fn raw_add(&self) {
+        for word in self.control.iter() {
+            word.store(word.load(Relaxed).wrapping_add(1), Relaxed);
+        }
+        black_box(&self.control);
+    }
+
+    fn locked_add(&self) {
+        for word in self.shared.iter() {
+            word.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn inc(&self) {
+        self.counters.iter().for_each(Counter::inc);
+    }
+
+    fn bound_inc(&self) {
+        self.bound.iter().for_each(BoundCounter::inc);
+    }
+
+    fn gauge_set(&self) {
+        self.gauges.iter().for_each(|gauge| gauge.set(7));
+    }
+
+    fn record(&self, turn: usize) {
+        for n in 0..HANDLES {
+            let duration = self.durations[(turn * HANDLES + n) % DURATIONS];
+            self.histograms[n % HISTOGRAMS].record_duration(duration);
+        }
+    }
+
+    fn bound_record(&self, turn: usize) {
+        for n in 0..HANDLES {
+            let duration = self.durations[(turn * HANDLES + n) % DURATIONS];
+            self.bound_histograms[n % HISTOGRAMS].record_duration(duration);
+        }
+    }
+
+    fn record_float(&self, turn: usize) {
+        for n in 0..HANDLES {
+            let duration = self.durations[(turn * HANDLES + n) % DURATIONS];
+            self.floats[n % HISTOGRAMS].record(f64::from(duration.subsec_nanos()));
+        }
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+fn benchmarks(criterion: &mut Criterion, bench: &Bench) {
+    let mut group = criterion.benchmark_group("one thread");
+    group.throughput(Throughput::Elements(HANDLES as u64));
+    group.bench_function("control: raw add", |b| b.iter(|| bench.raw_add()));
+    group.bench_function("control: fetch_add", |b| b.iter(|| bench.locked_add()));
+    group.bench_function("inc", |b| b.iter(|| bench.inc()));
+    group.bench_function("inc, bound", |b| b.iter(|| bench.bound_inc()));
+    group.bench_function("gauge set", |b| b.iter(|| bench.gauge_set()));
+    let mut turn = 0;
+    let mut next = || {
+        turn += 1;
+        turn
+    };
+    group.bench_function("record_duration", |b| b.iter(|| bench.record(next())));
+    group.bench_function("record_duration, bound", |b| {
+        b.iter(|| bench.bound_record(next()))
+    });
+    group.bench_function("record a float", |b| b.iter(|| bench.record_float(next())));
+    group.finish();
+}
+
+/// Nanoseconds per operation of each of `runs`, in interleaved rounds; the median of the ratios to the first.
+fn ratios<const N: usize>(runs: [&dyn Fn(usize); N]) -> [f64; N] {
+    const ROUNDS: usize = 51;
+    const TURNS: usize = 2000;
+    let mut all: [Vec<f64>; N] = std::array::from_fn(|_| Vec::new());
+    for _ in 0..ROUNDS {
+        let times = runs.map(|run| {
+            let begun = Instant::now();
+            (0..TURNS).for_each(run);
+            begun.elapsed().as_secs_f64()
+        });
+        for (ratios, time) in all.iter_mut().zip(times) {
+            ratios.push(time / times[0]);
+        }
+    }
+    all.map(|mut ratios| {
+        ratios.sort_by(f64::total_cmp);
+        ratios[ROUNDS / 2]
+    })
+}
+
+/// How much slower `inc` is in each of two threads that run at the same time than in one alone.
+fn two_threads(bench: &Bench) -> f64 {
+    const TURNS: usize = 200_000;
+    let timed = || {
+        let begun = Instant::now();
+        (0..TURNS).for_each(|_| bench.counters.iter().for_each(Counter::inc));
+        begun.elapsed().as_secs_f64()
+    };
+    let mut ratios: Vec<f64> = (0..11)
+        .map(|_| {
+            let counters = &bench.counters;
+            let barrier = std::sync::Barrier::new(2);
+            let in_thread = || {
+                counters.iter().for_each(Counter::inc);
+                barrier.wait();
+                let begun = Instant::now();
+                (0..TURNS).for_each(|_| counters.iter().for_each(Counter::inc));
+                begun.elapsed().as_secs_f64()
+            };
+            let both = std::thread::scope(|scope| {
+                let threads = [scope.spawn(in_thread), scope.spawn(in_thread)];
+                threads
+                    .map(|thread| thread.join().expect("a thread"))
+                    .into_iter()
+                    .fold(0.0, f64::max)
+            });
+            both / timed()
+        })
+        .collect();
+    ratios.sort_by(f64::total_cmp);
+    ratios[ratios.len() / 2]
+}
+
+fn main() {
+    let bench = Bench::new();
+    bench.segment.attach_thread();
+    let mut criterion = Criterion::default()
+        .configure_from_args()
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(1));
+    benchmarks(&mut criterion, &bench);
+    criterion.final_summary();
+    if std::env::args().any(|argument| argument == "--test" || argument == "--list") {
+        return;
+    }
+    let [_, inc, bound, record, bound_record] = ratios([
+        &|_| bench.raw_add(),
+        &|_| bench.inc(),
+        &|_| bench.bound_inc(),
+        &|turn| bench.record(turn),
+        &|turn| bench.bound_record(turn),
+    ]);
+    println!("ratios to a rotating raw add, medians of interleaved rounds:");
+    println!("  inc {inc:.2} (expected at most 3)");
+    println!("  inc, bound {bound:.2} (expected at most 2)");
+    println!("  record_duration {record:.2} (expected at most 16)");
+    println!("  record_duration, bound {bound_record:.2}");
+    println!(
+        "  two threads to one {:.2} (expected at most 1.25)",
+        two_threads(&bench)
+    );
+}
