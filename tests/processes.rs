@@ -137,6 +137,8 @@ fn a_forked_child_counts_in_a_lane_of_its_own() {
         events.add(7);
         depth.set(2);
         latency.record(9);
+        segment.set_role("child").unwrap();
+        assert!(segment.set_role(&"r".repeat(65)).is_err());
         ready.word(0).store(1, Relaxed);
         poll("the parent", || (ready.word(1).load(Relaxed) == 1).then_some(()));
         events.add(1);
@@ -150,6 +152,14 @@ fn a_forked_child_counts_in_a_lane_of_its_own() {
     // 7, 9, and the timer once: the parent's copy of the closure recorded it, the child's did not.
     assert_eq!(histogram(&during, "latency_seconds").0, 3);
     assert!(lives(&during, pid) && lives(&during, own_pid()));
+    let role = |wanted: libc::pid_t| {
+        during
+            .processes
+            .iter()
+            .find(|p| p.pid == wanted as u64)
+            .map(|p| &*p.role)
+    };
+    assert_eq!((role(own_pid()), role(pid)), (Some("parent"), Some("child")));
     let shmetrics::Value::Each(values) = &during.find("depth", &[]).unwrap().value else {
         panic!()
     };

@@ -9,7 +9,7 @@ use super::timer::Timer;
 use crate::protocol::histogram::{FloatSum, IntegerSum, Observation, ordered_key};
 
 /// A distribution of whole numbers of a base unit: nanoseconds, bytes, things. Cost: three stores and an index from the bits of the
-/// float, about 1.5 ns.
+/// float; no lock prefix, no system call, no clock.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -92,6 +92,12 @@ impl FloatHistogram {
             }
             _ => self.series.count_invalid(),
         }
+    }
+
+    /// A guard that records how many seconds it lived when it is dropped. Reads the clock twice.
+    #[must_use = "a timer records when it is dropped: bind it to a name"]
+    pub fn start_timer(&self) -> Timer<'_, FloatHistogram> {
+        Timer::new(self)
     }
 
     /// Records a duration in seconds.

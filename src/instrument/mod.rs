@@ -27,4 +27,4 @@ pub use counter::{Counter, FloatCounter};
 pub use family::Family;
 pub use gauge::{FloatGauge, Gauge};
 pub use histogram::{FloatHistogram, Histogram};
-pub use timer::Timer;
+pub use timer::{RecordDuration, Timer};

@@ -355,7 +355,13 @@ impl Distribution {
         };
         base != 0
             && (is_committed(base)
-                || lane::commit_block(attachment, base, self.placement, self.shape.length()))
+                || lane::commit_block(
+                    attachment,
+                    base,
+                    self.placement,
+                    self.shape.length(),
+                    may_allocate,
+                ))
     }
 
     /// Gets this thread its lane and its block ahead of time: the block, if it could have one.

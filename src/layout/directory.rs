@@ -4,6 +4,7 @@
 //! process entry, 384 bytes                              lane entry, 128 bytes
 //! 0x000 owner      incarnation << 2 | state             0x00 owner         slot + 1 << 48 | slot incarnation
 //! 0x008 committed  bytes of the slot                    0x08 incarnation   how often the lane was taken
+//! 0x010 description  changes of it, times two
 //! 0x080 pid · pid namespace · start · claimed_ns        0x10 committed     bytes of its front
 //! 0x0a0 role, 64 bytes                                  0x18 baseline      incarnation its baseline belongs to
 //! 0x0e0 command, 128 bytes                              0x20 baseline counters · 0x28 baseline owner
@@ -17,6 +18,8 @@ pub const PROCESS_ENTRY_LENGTH: u64 = 384;
 pub const PROCESS_OWNER_OFFSET: u64 = 0x000;
 /// Bytes of the slot that are committed: 0, or all its gauge cells.
 pub const PROCESS_COMMITTED_OFFSET: u64 = 0x008;
+/// How often the description was changed after the slot was claimed, times two; odd while it is being changed.
+pub const PROCESS_DESCRIPTION_OFFSET: u64 = 0x010;
 /// Process id as its owner sees it.
 pub const PROCESS_PID_OFFSET: u64 = 0x080;
 /// Inode of the owner's pid namespace: a pid means nothing without it.

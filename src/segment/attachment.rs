@@ -18,9 +18,8 @@ use super::options::SegmentOptions;
 use super::thread::{self, MAX_SEGMENTS};
 use super::{fork, host, slot};
 use crate::error::OpenError;
-use crate::layout::directory::PROCESS_ROLE_LENGTH;
 use crate::layout::geometry::{Geometry, Origin};
-use crate::layout::header::RETIRED_OFFSET;
+use crate::layout::header::{LOSS_SLOTS_OFFSET, RETIRED_OFFSET};
 use crate::map::Mapping;
 use crate::sync::{AcqRel, Acquire, AtomicI32, AtomicPtr, AtomicU64, Relaxed, Release};
 
@@ -130,14 +129,7 @@ pub(crate) fn give_back_lane(number: usize, base: usize) {
 impl Attachment {
     /// Opens the segment at `path` for writing and takes a process slot.
     pub(crate) fn open(path: &Path, options: &SegmentOptions) -> Result<Arc<Attachment>, OpenError> {
-        let most = PROCESS_ROLE_LENGTH as usize;
-        if options.role.len() > most {
-            return Err(OpenError::RoleLength {
-                role: options.role.clone(),
-                found: options.role.len(),
-                most,
-            });
-        }
+        slot::check_role(&options.role)?;
         host::learn_time_namespace();
         let (file, length) = open_file_writable(path)?;
         let (geometry, origin, _) = read_header(&file, length, path)?;
@@ -195,9 +187,13 @@ impl Attachment {
         let attachment = Arc::new(attachment);
         TABLE[number].store(Arc::as_ptr(&attachment).cast_mut(), Release);
         // A description of its own for the lock: one that is mapped would be kept alive by every forked child.
-        if let Ok(lock_file) = reopen(&file) {
-            slot::claim(&attachment, lock_file.into());
+        match reopen(&file) {
+            Ok(lock_file) => {
+                slot::claim(&attachment, lock_file.into());
+            }
+            Err(_) => attachment.count_loss(LOSS_SLOTS_OFFSET),
         }
+
         drop(guard);
         Ok(attachment)
     }

@@ -12,7 +12,6 @@
 //!
 //! After the claim, adoption: incarnation stored (release), release fence, then the repairs, then the baseline for the per-process
 //! view. Dead in the middle: the owner word names a dead process, the next one does it all again; every step can be repeated.
-#![allow(unsafe_code)]
 
 use std::os::fd::AsFd;
 
@@ -282,8 +281,14 @@ fn write_baseline(attachment: &Attachment, lane: u64, last: u64, tag: OwnerTag) 
 
 /// Commits the block of a histogram in this thread's lane, which starts at `base`. `false`: use the shared lane.
 #[cold]
-pub(crate) fn commit_block(attachment: &Attachment, base: usize, placement: u64, length: u64) -> bool {
-    if attachment.patience.load(Relaxed) > 0 {
+pub(crate) fn commit_block(
+    attachment: &Attachment,
+    base: usize,
+    placement: u64,
+    length: u64,
+    may_allocate: bool,
+) -> bool {
+    if !may_allocate && attachment.patience.load(Relaxed) > 0 {
         attachment.patience.fetch_sub(1, Relaxed);
         return false;
     }

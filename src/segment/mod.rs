@@ -138,7 +138,12 @@ impl Segment {
 
     fn attach(path: &Path, options: &SegmentOptions) -> Result<Segment, OpenError> {
         let attachment = Attachment::open(path, options)?;
-        let differences = differences(&options.capacities, &attachment.geometry.capacities);
+        let found = attachment.geometry.capacities;
+        let wanted = Capacities {
+            budget: options.budget.unwrap_or(found.budget),
+            ..options.capacities
+        };
+        let differences = differences(&wanted, &found);
         Ok(Segment {
             attachment: Some(attachment),
             reason: None,
@@ -292,6 +297,15 @@ impl Segment {
         }
     }
 
+    /// Says what this process does from now on; see [`SegmentOptions::role`]. For a forked worker, which begins with the role that its
+    /// parent opened the segment with. A process without a slot has no description: then this does nothing.
+    pub fn set_role(&self, role: &str) -> Result<(), OpenError> {
+        match &self.attachment {
+            Some(attachment) => slot::set_role(attachment, role),
+            None => Ok(()),
+        }
+    }
+
     /// Marks the segment as given up and removes its name, if the name still is this file. Processes that have it open go on counting
     /// into the nameless file; who opens the name next makes a new one.
     pub fn retire(&self) -> Result<(), OpenError> {
@@ -338,6 +352,7 @@ fn differences(wanted: &Capacities, found: &Capacities) -> Vec<Difference> {
         ("gauges", wanted.gauges, found.gauges),
         ("blocks_length", wanted.blocks_length, found.blocks_length),
         ("epoch_length_ns", wanted.epoch_length_ns, found.epoch_length_ns),
+        ("budget", wanted.budget, found.budget),
     ]
     .into_iter()
     .filter(|(_, wanted, found)| wanted != found)

@@ -19,13 +19,14 @@ use super::attachment::Attachment;
 use super::commit::commit;
 use super::registry::{for_each_gauge, recover_records};
 use super::{host, ownership, thread};
+use crate::error::OpenError;
 use crate::layout::LINE_LENGTH;
 use crate::layout::directory::*;
 use crate::layout::header::LOSS_SLOTS_OFFSET;
 use crate::map::LockPage;
 use crate::protocol::gauge;
 use crate::protocol::histogram::store_incarnation;
-use crate::sync::{Acquire, AtomicU64, Relaxed, Release};
+use crate::sync::{Acquire, AtomicU64, Relaxed, Release, fence};
 
 /// Opens the attachment's file again by its path, if that still names the same file. No heap.
 pub(crate) fn open_again(attachment: &Attachment, access: OFlags) -> Option<OwnedFd> {
@@ -114,6 +115,7 @@ fn clear_gauges(attachment: &Attachment, slot: u64) {
 fn describe(attachment: &Attachment, entry: u64) {
     let identity = host::Identity::of_this_process();
     let put = |offset: u64, value: u64| attachment.word(entry + offset).store(value, Relaxed);
+    put(PROCESS_DESCRIPTION_OFFSET, 0);
     put(PROCESS_PID_OFFSET, identity.pid);
     put(PROCESS_PID_NAMESPACE_OFFSET, identity.pid_namespace);
     put(PROCESS_START_TICKS_OFFSET, identity.start_ticks);
@@ -130,6 +132,44 @@ fn describe(attachment: &Attachment, entry: u64) {
         PROCESS_COMMAND_LENGTH,
         &attachment.command,
     );
+}
+
+/// Is the role short enough?
+pub(crate) fn check_role(role: &str) -> Result<(), OpenError> {
+    let most = PROCESS_ROLE_LENGTH as usize;
+    match role.len() {
+        found if found > most => Err(OpenError::RoleLength {
+            role: role.to_owned(),
+            found,
+            most,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Changes the role of this process. Two threads that do so at once are serialised by the registry lock.
+pub(crate) fn set_role(attachment: &Attachment, role: &str) -> Result<(), OpenError> {
+    check_role(role)?;
+    super::fork::ensure_prepared();
+    let _guard = super::attachment::registry_lock();
+    let tag = OwnerTag(thread::page().slots[attachment.number].tag.load(Acquire));
+    let Some(slot) = tag.slot(attachment.geometry.capacities.process_slots) else {
+        return Ok(());
+    };
+    let entry = attachment.geometry.process_entry_offset(slot);
+    // A sequence: odd, fence, text, even. Dead in between: readers keep the role they had; the next owner starts anew.
+    let changes = attachment.word(entry + PROCESS_DESCRIPTION_OFFSET);
+    let next = changes.load(Relaxed).wrapping_add(2) & !1;
+    changes.store(next.wrapping_sub(1), Relaxed);
+    fence(Release);
+    put_text(
+        attachment,
+        entry + PROCESS_ROLE_OFFSET,
+        PROCESS_ROLE_LENGTH,
+        role.as_bytes(),
+    );
+    changes.store(next, Release);
+    Ok(())
 }
 
 /// Stores a text of limited length, padded with NUL and cut at a character.

@@ -241,6 +241,7 @@ impl Catalog {
             labels: Vec::new(),
             merge: family.record.merge,
             overflow: series.overflow,
+            ring_slots: series.ring_slots,
             created_ns: series.created_ns,
         };
         let encoded = self.labels(series.labels, words, geometry)?;

@@ -104,6 +104,8 @@ pub struct Description {
     pub merge: Merge,
     /// Collects label sets beyond the family's limit.
     pub overflow: bool,
+    /// Closed epochs that a histogram keeps; 0 for other kinds.
+    pub ring_slots: u8,
     /// When the series was registered, nanoseconds since 1970: the start time of its count.
     pub created_ns: u64,
 }
@@ -349,9 +351,9 @@ pub struct Losses {
     pub budget_refused: u64,
     /// Gauge writes dropped.
     pub gauge_writes_dropped: u64,
-    /// Series that could not be registered: all their operations are lost.
+    /// Uses of label sets for which no series could be registered. Nothing is lost: they are counted in their family's overflow series.
     pub series_refused: u64,
-    /// Label sets beyond their family's limit: counted in its overflow series.
+    /// Uses of label sets beyond their family's limit. Nothing is lost: they are counted in its overflow series.
     pub label_sets_overflowed: u64,
     /// Histograms found damaged and mended.
     pub anomalies: u64,

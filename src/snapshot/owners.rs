@@ -25,14 +25,14 @@ pub(super) struct Slot {
     pub(super) alive: bool,
     /// May its gauge cells be read?
     pub(super) committed: bool,
-    /// The description, if `described` is the owner's incarnation.
+    /// The description, if `described` is the owner's incarnation and the number of its description.
     pub(super) role: Arc<str>,
     pub(super) command: Arc<str>,
     pub(super) pid: u64,
     pub(super) pid_namespace: u64,
     pub(super) start_ticks: u64,
     pub(super) claimed_ns: u64,
-    described: Option<u64>,
+    described: Option<(u64, u64)>,
     /// An incarnation and whether it was alive when the kernel was asked.
     verdict: Option<(u64, bool)>,
 }
@@ -100,7 +100,7 @@ impl Owners {
         slot.is_some_and(|slot| self.slots[slot].alive && self.slots[slot].tag(slot) == tag)
     }
 
-    /// Reads the directory. Descriptions are decoded only when an incarnation is new.
+    /// Reads the directory. Descriptions are decoded only when they are new.
     pub(super) fn update(&mut self, words: ReadWords<'_>, geometry: &Geometry) {
         for (number, slot) in self.slots.iter_mut().enumerate() {
             let entry = words.range(
@@ -113,7 +113,7 @@ impl Owners {
             slot.judge();
             if incarnation == 0 || slot.owner.state() == SlotState::Claiming {
                 slot.describe_nobody(&self.empty);
-            } else if slot.described != Some(incarnation) {
+            } else if slot.described != Some((incarnation, entry.load(DESCRIPTION))) {
                 slot.describe(entry, &self.empty);
             }
         }
@@ -149,11 +149,13 @@ impl Owners {
 
 const ENTRY_WORDS: usize = (PROCESS_ENTRY_LENGTH / 8) as usize;
 const OWNER: usize = (PROCESS_OWNER_OFFSET / 8) as usize;
+const DESCRIPTION: usize = (PROCESS_DESCRIPTION_OFFSET / 8) as usize;
 const COMMITTED: usize = (PROCESS_COMMITTED_OFFSET / 8) as usize;
 
 impl Slot {
     fn describe(&mut self, entry: ReadWords<'_>, empty: &Arc<str>) {
         // Pairs with the release store of the owner word: the description of that incarnation is visible.
+        let changes = entry.load(DESCRIPTION);
         fence(Acquire);
         let word = |offset: u64| entry.load((offset / 8) as usize);
         let (pid, pid_namespace) = (word(PROCESS_PID_OFFSET), word(PROCESS_PID_NAMESPACE_OFFSET));
@@ -166,10 +168,20 @@ impl Slot {
             self.owner = SlotOwner::new(self.owner.incarnation(), SlotState::Claiming);
             return;
         }
+        if entry.load(DESCRIPTION) != changes || changes & 1 == 1 {
+            // Its role is being changed: what is known of this incarnation stays, or nothing is known yet.
+            if self
+                .described
+                .is_none_or(|(incarnation, _)| incarnation != self.owner.incarnation())
+            {
+                self.describe_nobody(empty);
+            }
+            return;
+        }
         (self.pid, self.pid_namespace) = (pid, pid_namespace);
         (self.start_ticks, self.claimed_ns) = (start_ticks, claimed_ns);
         (self.role, self.command) = (role, command);
-        self.described = Some(self.owner.incarnation());
+        self.described = Some((self.owner.incarnation(), changes));
     }
 }
 

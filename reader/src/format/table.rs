@@ -168,7 +168,10 @@ fn losses(losses: &Losses) -> [(&'static str, u64); 8] {
             losses.budget_refused,
         ),
         ("gauge writes dropped", losses.gauge_writes_dropped),
-        ("series refused (all they count is lost)", losses.series_refused),
+        (
+            "series refused (counted in overflow series)",
+            losses.series_refused,
+        ),
         (
             "label sets over their family's limit (counted in its overflow series)",
             losses.label_sets_overflowed,
