@@ -79,6 +79,7 @@ impl Cell {
     /// Reads the newest state. Returns by how much its count may be off.
     pub(super) fn read(&mut self, block: Block<'_>, scratch: &mut State) -> u64 {
         let mut latched = false;
+        let begun = block.words.load(COUNT);
         if self.hot && block.words.load(LATCH_VERSION) != self.version {
             let before = block.words.load(COUNT);
             latched = self.read_latch(block, scratch);
@@ -96,6 +97,11 @@ impl Cell {
         self.hot = true;
         // Four failures are enough: the latch is damaged, or this thread is descheduled all the time.
         if !latched && self.read_latch(block, scratch) {
+            return 0;
+        }
+        // Never sealed, and records begin all the time: what is kept is the state after some of them, less than an interval ago. A
+        // count that stands still and yet disagrees with its buckets is damage.
+        if block.words.load(LATCH_VERSION) == 0 && block.words.load(COUNT) != begun {
             return 0;
         }
         block.words.load(COUNT).saturating_sub(self.live.count).max(1)
@@ -118,8 +124,7 @@ impl Cell {
         let backoff = Backoff::new();
         for _ in 0..ATTEMPTS {
             match read_sealed(block.words, block.shape, scratch) {
-                // The seal of nothing: what is kept is the state after some records, and less than an interval old.
-                Ok(0) => return true,
+                Ok(0) => return false,
                 Ok(version) => {
                     self.version = version;
                     accept(&mut self.live, scratch);
