@@ -11,7 +11,7 @@
 //! Guards (timers) carry the [`generation`] they began in and do nothing in a child: the parent finishes them.
 #![allow(unsafe_code)]
 
-use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 
 use rustix::fs::OFlags;
 
@@ -54,6 +54,21 @@ fn take_prepared(attachment: &Attachment) -> Option<OwnedFd> {
     let descriptor = attachment.prepared.swap(-1, AcqRel);
     // SAFETY: a descriptor that `before` opened for exactly this purpose; the swap makes this its only user.
     (descriptor >= 0).then(|| unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// In a raw clone: closes a descriptor that another thread of the parent had prepared for a fork, if it came along. The kernel copies
+/// descriptors before memory, so the number in memory may not be open here, or be another file: it is looked at first.
+fn drop_foreign(attachment: &Attachment) {
+    let descriptor = attachment.prepared.swap(-1, AcqRel);
+    if descriptor < 0 {
+        return;
+    }
+    // SAFETY: the number is only passed to fstat, which answers EBADF if it is not open.
+    let stat = rustix::fs::fstat(unsafe { BorrowedFd::borrow_raw(descriptor) });
+    if stat.is_ok_and(|stat| (stat.st_dev, stat.st_ino) == attachment.key) {
+        // SAFETY: it is open and of this segment's file: the one that was prepared; nothing else in this process uses it.
+        unsafe { rustix::io::close(descriptor) };
+    }
 }
 
 extern "C" fn after_in_parent() {
@@ -100,7 +115,12 @@ fn become_child(is_forked: bool) {
         GENERATION.fetch_add(1, Relaxed);
         thread::forget_other_threads();
         for_each(&guard, |attachment| {
-            let prepared = take_prepared(attachment).filter(|_| is_forked);
+            let prepared = if is_forked {
+                take_prepared(attachment)
+            } else {
+                drop_foreign(attachment);
+                None
+            };
             if let Some(file) = prepared.or_else(|| slot::open_again(attachment, OFlags::RDWR)) {
                 slot::claim(attachment, file);
             }
