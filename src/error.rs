@@ -4,10 +4,10 @@ use std::io;
 use std::path::PathBuf;
 
 pub use crate::buckets::BoundsError;
-pub use crate::layout::geometry::LayoutError;
+pub use crate::layout::error::LayoutError;
+pub use crate::layout::error::RecordError;
 pub use crate::layout::kind::{Kind, Merge};
 pub use crate::layout::labels::LabelError;
-pub use crate::layout::record::RecordError;
 
 /// Why a segment cannot be created or opened, for writing or for reading.
 #[derive(Debug, thiserror::Error)]

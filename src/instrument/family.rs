@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::builder::{Instrument, Parameters, make};
+use super::builder::make;
+use super::handle::{Instrument, Parameters};
 use crate::error::RegisterError;
 use crate::layout::Fnv;
 use crate::layout::header::{LOSS_LABEL_SETS_OFFSET, LOSS_SERIES_OFFSET};

@@ -3,6 +3,7 @@
 //! | file | subject |
 //! |---|---|
 //! | `builder` | `segment.counter("…").help("…").register()` |
+//! | `handle` | how a registered series becomes a handle |
 //! | `series` | what every handle points to: one place word, loaded once per operation |
 //! | `counter`, `gauge`, `histogram` | the handles |
 //! | `bound` | handles tied to one thread, for the tightest loops |
@@ -17,14 +18,16 @@ mod builder;
 mod counter;
 mod family;
 mod gauge;
+mod handle;
 mod histogram;
 mod series;
 mod timer;
 
 pub use bound::{BoundCounter, BoundHistogram};
-pub use builder::{Builder, Instrument};
+pub use builder::Builder;
 pub use counter::{Counter, FloatCounter};
 pub use family::Family;
 pub use gauge::{FloatGauge, Gauge};
+pub use handle::{Instrument, IsGauge, IsHistogram};
 pub use histogram::{FloatHistogram, Histogram};
 pub use timer::{RecordDuration, Timer};

@@ -18,6 +18,7 @@
 
 pub mod block;
 pub mod directory;
+pub mod error;
 pub mod geometry;
 pub mod header;
 pub mod kind;

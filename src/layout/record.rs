@@ -21,6 +21,7 @@
 //!
 //! Words 0x10 to 0x58 are immutable once the record's number is in the index. A reader copies them once and parses the copy.
 
+use super::error::RecordError;
 use super::kind::{Kind, Merge, Space};
 use super::{Fnv, geometry::Geometry};
 use crate::buckets::Exponential;
@@ -189,91 +190,6 @@ pub enum Record {
     Family(FamilyRecord),
     /// A series.
     Series(SeriesRecord),
-}
-
-/// Why a record is skipped. Readers count and report these; one bad record never hides the others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RecordError {
-    /// V-20: content and checksum differ.
-    #[error("V-20: the record's checksum does not match its content; it is damaged")]
-    BadChecksum,
-    /// V-21: neither a family nor a series.
-    #[error("V-21: the record has type {found}, expected {TYPE_FAMILY} (family) or {TYPE_SERIES} (series)")]
-    UnknownType {
-        /// The type.
-        found: u8,
-    },
-    /// V-22: a kind that a newer writer knows.
-    #[error(
-        "V-22: the record has kind {found}, which this library does not know; upgrade it to see the series"
-    )]
-    UnknownKind {
-        /// The kind.
-        found: u8,
-    },
-    /// V-23: a merge rule that a newer writer knows.
-    #[error(
-        "V-23: the record has merge rule {found}, which this library does not know; upgrade it to see the series"
-    )]
-    UnknownMerge {
-        /// The rule.
-        found: u8,
-    },
-    /// V-24: text outside its region or limit.
-    #[error(
-        "V-24: the {field} text at {offset}, {length} bytes, is outside the text region or its limit; the record is damaged"
-    )]
-    BadText {
-        /// Which text.
-        field: &'static str,
-        /// Where it starts.
-        offset: u32,
-        /// Its bytes.
-        length: u32,
-    },
-    /// V-25: bucket parameters outside their limits.
-    #[error("V-25: the bucket parameters {found:#x} are outside their limits; the record is damaged")]
-    BadBuckets {
-        /// The word.
-        found: u64,
-    },
-    /// V-26: the block's length is not what its parameters lead to.
-    #[error("V-26: the block has {found} bytes, its parameters lead to {expected}; the record is damaged")]
-    BadLength {
-        /// The stored length.
-        found: u64,
-        /// The computed one.
-        expected: u64,
-    },
-    /// V-27: the family's number is none.
-    #[error(
-        "V-27: the series belongs to record {found}, which is no family of its kind; the record is damaged"
-    )]
-    BadFamily {
-        /// The number.
-        found: u64,
-    },
-    /// V-28: the placement is outside its region.
-    #[error("V-28: the cell at {found} is outside its region; the record is damaged")]
-    BadCell {
-        /// The placement.
-        found: u64,
-    },
-    /// V-29: a name, label, help text or unit is not UTF-8, or labels are not in their encoding.
-    #[error("V-29: the {field} text is not valid; the record is damaged")]
-    BadEncoding {
-        /// Which text.
-        field: &'static str,
-    },
-    /// V-30: two series share a cell.
-    #[error("V-30: the cell at {found} overlaps the cell of record {other}; one of the records is damaged")]
-    Overlap {
-        /// The placement.
-        found: u64,
-        /// The other record.
-        other: u64,
-    },
 }
 
 impl Record {
@@ -455,93 +371,4 @@ pub fn series_hash(family: u64, labels: &[u8]) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::geometry::Capacities;
-    use super::*;
-
-    fn series() -> SeriesRecord {
-        let buckets = Exponential::new(3, -20, 12).unwrap();
-        SeriesRecord {
-            family: 1,
-            kind: Kind::HistogramInteger,
-            labels: TextRange {
-                offset: 8,
-                length: 11,
-            },
-            factor: 1e-9,
-            buckets: Buckets::Exponential(buckets),
-            ring_slots: 2,
-            overflow: true,
-            length: super::super::block::BlockShape::new(buckets.buckets(), 2).length(),
-            created_ns: 99,
-        }
-    }
-
-    #[test]
-    fn records_round_trip() {
-        let geometry = Geometry::plan(Capacities::DEFAULT).unwrap();
-        let family = Record::Family(FamilyRecord {
-            kind: Kind::GaugeI64,
-            merge: Merge::Last,
-            name: TextRange { offset: 0, length: 4 },
-            help: TextRange {
-                offset: 8,
-                length: 40,
-            },
-            unit: TextRange {
-                offset: 48,
-                length: 7,
-            },
-        });
-        for record in [family, Record::Series(series())] {
-            assert_eq!(Record::parse(&record.to_words(5), &geometry), Ok(record));
-        }
-    }
-
-    #[test]
-    fn every_damaged_field_is_rejected_by_name() {
-        let geometry = Geometry::plan(Capacities::DEFAULT).unwrap();
-        let good = Record::Series(series()).to_words(5);
-        let with = |word: usize, value: u64| {
-            let mut words = good;
-            words[word] = value;
-            words[CHECKSUM_WORD] = checksum(&words);
-            Record::parse(&words, &geometry).unwrap_err()
-        };
-        let mut damaged = good;
-        damaged[LENGTH_WORD] ^= 1;
-        assert_eq!(Record::parse(&damaged, &geometry), Err(RecordError::BadChecksum));
-        assert_eq!(with(SHAPE_WORD, 9), RecordError::UnknownType { found: 9 });
-        assert_eq!(
-            with(SHAPE_WORD, 2 | 200 << 8),
-            RecordError::UnknownKind { found: 200 }
-        );
-        assert_eq!(
-            with(SHAPE_WORD, 1 | 3 << 8 | 9 << 16),
-            RecordError::UnknownMerge { found: 9 }
-        );
-        assert!(matches!(
-            with(TEXT_WORD, u64::MAX),
-            RecordError::BadText { field: "labels", .. }
-        ));
-        assert!(matches!(with(BUCKETS_WORD, 99), RecordError::BadBuckets { .. }));
-        assert!(matches!(
-            with(FACTOR_WORD, f64::NAN.to_bits()),
-            RecordError::BadBuckets { .. }
-        ));
-        assert!(matches!(
-            with(LENGTH_WORD, 128),
-            RecordError::BadLength { found: 128, .. }
-        ));
-        assert_eq!(with(UNIT_WORD, 0), RecordError::BadFamily { found: 0 });
-        let series = series();
-        assert!(series.cell(0, &geometry).is_err());
-        assert_eq!(series.cell(1, &geometry), Ok(0));
-        assert!(series.cell(2, &geometry).is_err());
-        assert!(
-            series
-                .cell(geometry.capacities.blocks_length - 127, &geometry)
-                .is_err()
-        );
-    }
-}
+mod tests;

@@ -8,20 +8,23 @@
 //!
 //! No handle exists and no reader shows the series before the third. Dead anywhere: the next registrant of the same series goes on.
 
+mod tables;
+mod visit;
+
+use self::tables::Tables;
+pub(crate) use self::visit::{for_each_block, for_each_gauge, recover_records};
 use super::attachment::Attachment;
 use super::commit::{Refused, commit};
-use super::{host, thread};
+use super::host;
 use crate::error::RegisterError;
 use crate::layout::block::BlockShape;
-use crate::layout::directory::OwnerTag;
-use crate::layout::geometry::Geometry;
 use crate::layout::header::*;
 use crate::layout::kind::{Kind, Merge, Space};
 use crate::layout::record::*;
 use crate::layout::{LINE_LENGTH, WORD_LENGTH};
 use crate::protocol::index::{self, Probe};
 use crate::protocol::placement;
-use crate::sync::{AcqRel, Acquire, AtomicU64, Relaxed, Release};
+use crate::sync::{Acquire, AtomicU64, Relaxed, Release};
 
 /// A family to register.
 #[derive(Clone, Copy, Debug)]
@@ -49,191 +52,6 @@ pub(crate) struct SeriesKey<'a> {
     pub(crate) overflow: bool,
     /// How many series the family may have; a new one beyond it is refused as a full "label set".
     pub(crate) limit: u64,
-}
-
-/// A segment's tables as word slices.
-struct Tables<'a> {
-    attachment: &'a Attachment,
-    geometry: &'a Geometry,
-    index: &'a [AtomicU64],
-    records: &'a [AtomicU64],
-    text: &'a [AtomicU64],
-}
-
-impl<'a> Tables<'a> {
-    fn new(attachment: &'a Attachment) -> Self {
-        let geometry = &attachment.geometry;
-        Tables {
-            attachment,
-            geometry,
-            index: attachment.words_at(geometry.index_offset, geometry.index_entries as usize),
-            records: attachment.words_at(geometry.records_offset, geometry.records as usize * RECORD_WORDS),
-            text: attachment.words_at(
-                geometry.text_offset,
-                (geometry.capacities.text_length / WORD_LENGTH) as usize,
-            ),
-        }
-    }
-
-    /// A word of a record; a number that is none reads as a word of nobody.
-    fn word(&self, number: u64, word: usize) -> &'a AtomicU64 {
-        static NOWHERE: AtomicU64 = AtomicU64::new(0);
-        let index = (number as usize)
-            .wrapping_sub(1)
-            .wrapping_mul(RECORD_WORDS)
-            .wrapping_add(word);
-        self.records.get(index).unwrap_or(&NOWHERE)
-    }
-
-    fn load(&self, number: u64, word: usize) -> u64 {
-        self.word(number, word).load(Relaxed)
-    }
-
-    /// Is this text, and no other, in the range?
-    fn text_is(&self, range: u64, text: &[u8]) -> bool {
-        let range = TextRange::unpack(range);
-        if range.length as usize != text.len() {
-            return false;
-        }
-        let start = range.offset as usize / 8;
-        text.chunks(8).enumerate().all(|(at, chunk)| {
-            let bytes = self
-                .text
-                .get(start + at)
-                .map_or(0, |word| word.load(Relaxed))
-                .to_ne_bytes();
-            &bytes[..chunk.len()] == chunk
-        })
-    }
-
-    /// The text in a range, for messages.
-    fn text(&self, range: u64) -> String {
-        let range = TextRange::unpack(range);
-        let words = (range.length as usize).div_ceil(8).min(self.text.len());
-        let start = range.offset as usize / 8;
-        let mut bytes: Vec<u8> = (start..start + words)
-            .flat_map(|at| {
-                self.text
-                    .get(at)
-                    .map_or(0, |word| word.load(Relaxed))
-                    .to_ne_bytes()
-            })
-            .collect();
-        bytes.truncate(range.length as usize);
-        String::from_utf8_lossy(&bytes).into_owned()
-    }
-
-    fn put_text(&self, offset: u32, text: &[u8]) -> TextRange {
-        for (at, chunk) in text.chunks(8).enumerate() {
-            let mut bytes = [0; 8];
-            bytes[..chunk.len()].copy_from_slice(chunk);
-            if let Some(word) = self.text.get(offset as usize / 8 + at) {
-                word.store(u64::from_ne_bytes(bytes), Relaxed);
-            }
-        }
-        TextRange {
-            offset,
-            length: text.len() as u32,
-        }
-    }
-
-    /// A record of this process' own to fill, with room for `length` bytes of text. Its number and where the text goes.
-    fn take_record(&self, name: &str, length: u64) -> Result<(u64, u32), RegisterError> {
-        let spare = self
-            .attachment
-            .spares
-            .iter()
-            .map(|place| place.swap(0, AcqRel))
-            .find(|n| *n != 0);
-        let tag = match thread::page().slots[self.attachment.number].tag.load(Relaxed) {
-            0 => CLAIMED_BY_UNKNOWN,
-            tag => tag,
-        };
-        let reserved = self.attachment.word(RESERVED_OFFSET);
-        let full = |what, capacity, option| RegisterError::Full {
-            name: name.to_owned(),
-            what,
-            capacity,
-            option,
-        };
-        let number = match spare {
-            Some(number) => number,
-            None => index::take_record(self.records, reserved, tag)
-                .ok_or_else(|| full("record", self.geometry.records, "series"))?,
-        };
-        let room = self.word(number, ROOM_WORD);
-        let have = TextRange::unpack(room.load(Relaxed));
-        if u64::from(have.length) >= length {
-            return Ok((number, have.offset));
-        }
-        let used = self.attachment.word(TEXT_USED_OFFSET);
-        let most = self.geometry.capacities.text_length;
-        let start = used.fetch_update(AcqRel, Relaxed, |used| {
-            let end = used.checked_add(length)?;
-            (end <= most).then_some(end)
-        });
-        match start {
-            Ok(start) => {
-                room.store(
-                    TextRange {
-                        offset: start as u32,
-                        length: length as u32,
-                    }
-                    .pack(),
-                    Relaxed,
-                );
-                Ok((number, start as u32))
-            }
-            Err(_) => {
-                self.keep_spare(number);
-                Err(full("byte of text", most, "text_length"))
-            }
-        }
-    }
-
-    /// Keeps a record that lost its race for the next registration. If every place is taken it stays claimed by this process, and
-    /// whoever gets the process slot next recovers it.
-    fn keep_spare(&self, number: u64) {
-        let empty = |place: &AtomicU64| place.compare_exchange(0, number, AcqRel, Relaxed).is_ok();
-        let _ = self.attachment.spares.iter().any(empty);
-    }
-
-    /// Publishes a filled record. Returns the number that stands for the key and whether it is this one.
-    fn publish(
-        &self,
-        name: &str,
-        hash: u64,
-        number: u64,
-        matches: impl Fn(u64) -> bool,
-    ) -> Result<(u64, bool), RegisterError> {
-        match index::publish(self.index, hash, number, matches) {
-            Some(found) if found == number => {
-                index::mark_published(self.records, number);
-                Ok((number, true))
-            }
-            Some(found) => {
-                self.keep_spare(number);
-                Ok((found, false))
-            }
-            None => {
-                self.keep_spare(number);
-                Err(RegisterError::Damaged {
-                    name: name.to_owned(),
-                    what: "index",
-                })
-            }
-        }
-    }
-
-    fn fill(&self, number: u64, words: &[u64; RECORD_WORDS]) {
-        for (word, value) in words.iter().enumerate().take(CHECKSUM_WORD + 1).skip(SHAPE_WORD) {
-            self.word(number, word).store(*value, Relaxed);
-        }
-        // A record that served another key before it lost: nothing of that may stay.
-        for word in [READY_WORD, CELL_WORD, MEMBERS_WORD] {
-            self.word(number, word).store(0, Relaxed);
-        }
-    }
 }
 
 const fn padded(length: usize) -> u64 {
@@ -483,88 +301,4 @@ fn make_ready(
     })?;
     ready.store(READY, Release);
     Ok(())
-}
-
-/// Visits the blocks of all placed histograms: byte offset in the block region and shape. No heap; bounded by the records.
-pub(crate) fn for_each_block(attachment: &Attachment, mut visit: impl FnMut(u64, BlockShape)) {
-    for_each_series(attachment, |tables, number, kind| {
-        let cell = tables.load(number, CELL_WORD);
-        let shape = kind
-            .is_histogram()
-            .then(|| light_shape(tables, number, kind))
-            .flatten();
-        if let (Some(placement), Some(shape)) = (cell.checked_sub(1), shape) {
-            let end = placement.saturating_add(shape.length());
-            if placement.is_multiple_of(LINE_LENGTH) && end <= tables.geometry.capacities.blocks_length {
-                visit(placement, shape);
-            }
-        }
-    });
-}
-
-/// Visits all placed gauges: number of the cell, and whether its value outlives its process.
-pub(crate) fn for_each_gauge(attachment: &Attachment, mut visit: impl FnMut(u64, bool)) {
-    for_each_series(attachment, |tables, number, kind| {
-        let cell = tables.load(number, CELL_WORD);
-        if kind.space() == Space::Gauges
-            && let Some(placement) = cell.checked_sub(1)
-            && placement < tables.geometry.capacities.gauges
-        {
-            let family = tables.load(number, UNIT_WORD);
-            let merge = Merge::from_code((tables.load(family, SHAPE_WORD) >> 16) as u8);
-            visit(placement, merge.is_some_and(Merge::outlives_process));
-        }
-    });
-}
-
-fn for_each_series(attachment: &Attachment, mut visit: impl FnMut(&Tables<'_>, u64, Kind)) {
-    let tables = Tables::new(attachment);
-    let reserved = attachment
-        .word(RESERVED_OFFSET)
-        .load(Acquire)
-        .min(tables.geometry.records);
-    for number in 1..=reserved {
-        // Only records matter that the last owner of a lane or slot used: it had acquired them, and taking over acquires what it had
-        // (compare-and-swap on the lane's owner word, or the kernel's lock). A record without a cell is skipped by the visitor.
-        let shape = tables.load(number, SHAPE_WORD);
-        if shape as u8 == TYPE_SERIES
-            && let Some(kind) = Kind::from_code((shape >> 8) as u8)
-        {
-            visit(&tables, number, kind);
-        }
-    }
-}
-
-/// The shape of a block without the checksum: adoption runs for every claimed lane.
-fn light_shape(tables: &Tables<'_>, number: u64, kind: Kind) -> Option<BlockShape> {
-    let ring_slots = (tables.load(number, SHAPE_WORD) >> 32) as u8;
-    let buckets = match kind {
-        Kind::HistogramClassic => TextRange::unpack(tables.load(number, EXTRA_WORD)).length as usize / 8 + 1,
-        _ => unpack_exponential(tables.load(number, BUCKETS_WORD))?.buckets(),
-    };
-    let shape = BlockShape::new(buckets, usize::from(ring_slots));
-    (ring_slots <= MAX_RING_SLOTS && shape.length() == tables.load(number, LENGTH_WORD)).then_some(shape)
-}
-
-/// Records that a dead owner of this slot had taken: published ones are marked so, the others become this process' spares.
-pub(crate) fn recover_records(attachment: &Attachment, slot: u64, own: OwnerTag) {
-    let tables = Tables::new(attachment);
-    let slots = tables.geometry.capacities.process_slots;
-    let reserved = attachment
-        .word(RESERVED_OFFSET)
-        .load(Acquire)
-        .min(tables.geometry.records);
-    for number in 1..=reserved {
-        let claim = tables.word(number, CLAIM_WORD);
-        let tag = OwnerTag(claim.load(Acquire));
-        if tag.slot(slots) != Some(slot) || tag == own {
-            continue;
-        }
-        if index::is_published(tables.index, tables.records, number) {
-            index::mark_published(tables.records, number);
-        } else {
-            claim.store(own.0, Release);
-            tables.keep_spare(number);
-        }
-    }
 }

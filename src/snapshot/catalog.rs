@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::{BucketScheme, Description, Skipped};
 use crate::buckets::Classic;
 use crate::layout::block::BlockShape;
+use crate::layout::error::RecordError;
 use crate::layout::geometry::Geometry;
 use crate::layout::header::RESERVED_OFFSET;
 use crate::layout::kind::{Kind, Space};

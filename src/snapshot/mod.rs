@@ -25,9 +25,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::buckets::{Bucket, Classic, Exponential, quantile, quantile_linear};
+use crate::layout::error::RecordError;
 use crate::layout::geometry::{Geometry, Origin};
 use crate::layout::kind::{Kind, Merge};
-use crate::layout::record::RecordError;
 
 pub use reader::Reader;
 

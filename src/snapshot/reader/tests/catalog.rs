@@ -2,6 +2,7 @@
 
 use super::super::fixture::*;
 use crate::buckets::Exponential;
+use crate::layout::error::RecordError;
 use crate::layout::kind::{Kind, Merge};
 use crate::layout::record::*;
 use crate::snapshot::{BucketScheme, Skipped, Value};

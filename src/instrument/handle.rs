@@ -1,0 +1,171 @@
+//! How a registered series becomes a handle, for each kind of handle.
+
+use std::sync::Arc;
+
+use super::counter::{Counter, FloatCounter};
+use super::gauge::{Cell, FloatGauge, Gauge};
+use super::histogram::{FloatHistogram, Histogram};
+use super::series::{Distribution, Scalar};
+use crate::buckets::{Classic, Exponential, Indexer};
+use crate::layout::kind::{Kind, Merge};
+use crate::segment::attachment::Attachment;
+
+/// The parameters of a series, checked, without its labels.
+#[derive(Clone, Debug)]
+pub struct Parameters {
+    pub(super) name: String,
+    pub(super) kind: Kind,
+    pub(super) merge: Merge,
+    pub(super) factor: f64,
+    pub(super) exponential: Option<Exponential>,
+    pub(super) classic: Option<Classic>,
+    pub(super) bounds: Vec<u8>,
+    pub(super) ring_slots: u8,
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// A kind of handle that can be registered. Not to be implemented elsewhere.
+pub trait Instrument: sealed::Sealed + Sized + Send + Sync + 'static {
+    #[doc(hidden)]
+    fn kind(is_classic: bool) -> Kind;
+    #[doc(hidden)]
+    fn noop() -> Self;
+    #[doc(hidden)]
+    fn make(place: Place<'_>) -> Self;
+}
+
+/// Gauges: [`Gauge`] and [`FloatGauge`].
+pub trait IsGauge: Instrument {}
+
+/// Histograms: [`Histogram`] and [`FloatHistogram`].
+pub trait IsHistogram: Instrument {}
+
+/// Where a series was placed, for the handle to be made.
+#[derive(Debug)]
+pub struct Place<'a> {
+    pub(super) attachment: &'a Arc<Attachment>,
+    pub(super) placement: u64,
+    pub(super) parameters: &'a Parameters,
+}
+
+impl Place<'_> {
+    fn distribution(&self) -> Arc<Distribution> {
+        let parameters = self.parameters;
+        let (scheme, buckets) = match (&parameters.exponential, &parameters.classic) {
+            (Some(exponential), _) => ((Indexer::new(*exponential), None), exponential.buckets()),
+            (None, Some(classic)) => {
+                let unused = Indexer::new(Exponential::OTHER);
+                ((unused, Some(classic.clone())), classic.buckets())
+            }
+            (None, None) => return Arc::new(Distribution::noop()),
+        };
+        let shape = crate::layout::block::BlockShape::new(buckets, usize::from(parameters.ring_slots));
+        Arc::new(Distribution::new(
+            self.attachment,
+            self.placement,
+            scheme,
+            parameters.factor,
+            shape,
+        ))
+    }
+}
+
+macro_rules! instrument {
+    ($handle:ident, $kind:expr, $noop:expr, $make:expr) => {
+        impl sealed::Sealed for $handle {}
+        impl Instrument for $handle {
+            fn kind(is_classic: bool) -> Kind {
+                $kind(is_classic)
+            }
+            fn noop() -> Self {
+                $noop
+            }
+            fn make(place: Place<'_>) -> Self {
+                $make(place)
+            }
+        }
+    };
+}
+
+instrument!(
+    Counter,
+    |_| Kind::CounterU64,
+    Counter {
+        series: Arc::new(Scalar::noop())
+    },
+    |place: Place<'_>| {
+        Counter {
+            series: Arc::new(Scalar::counter(place.attachment, place.placement)),
+        }
+    }
+);
+instrument!(
+    FloatCounter,
+    |_| Kind::CounterF64,
+    FloatCounter {
+        series: Arc::new(Scalar::noop())
+    },
+    |place: Place<'_>| {
+        FloatCounter {
+            series: Arc::new(Scalar::counter(place.attachment, place.placement)),
+        }
+    }
+);
+instrument!(
+    Gauge,
+    |_| Kind::GaugeI64,
+    Gauge {
+        cell: Cell::new(Scalar::noop(), Merge::Sum)
+    },
+    |place: Place<'_>| {
+        let series = Scalar::gauge(place.attachment, place.placement);
+        Gauge {
+            cell: Cell::new(series, place.parameters.merge),
+        }
+    }
+);
+instrument!(
+    FloatGauge,
+    |_| Kind::GaugeF64,
+    FloatGauge {
+        cell: Cell::new(Scalar::noop(), Merge::Sum)
+    },
+    |place: Place<'_>| {
+        let series = Scalar::gauge(place.attachment, place.placement);
+        FloatGauge {
+            cell: Cell::new(series, place.parameters.merge),
+        }
+    }
+);
+instrument!(
+    Histogram,
+    |_| Kind::HistogramInteger,
+    Histogram {
+        series: Arc::new(Distribution::noop())
+    },
+    |place: Place<'_>| Histogram {
+        series: place.distribution()
+    }
+);
+instrument!(
+    FloatHistogram,
+    |is_classic| if is_classic {
+        Kind::HistogramClassic
+    } else {
+        Kind::HistogramFloat
+    },
+    FloatHistogram {
+        series: Arc::new(Distribution::noop())
+    },
+    |place: Place<'_>| FloatHistogram {
+        series: place.distribution()
+    }
+);
+
+impl IsGauge for Gauge {}
+impl IsGauge for FloatGauge {}
+impl IsHistogram for Histogram {}
+impl IsHistogram for FloatHistogram {}
