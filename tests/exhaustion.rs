@@ -394,3 +394,59 @@ fn without_a_segment_handles_do_nothing() {
     assert!(!segment.attach_thread());
     segment.tick();
 }
+
+#[test]
+fn a_program_that_ticks_itself_has_no_thread_and_exact_windows() {
+    let name = "a_program_that_ticks_itself_has_no_thread_and_exact_windows";
+    // In a process of its own, whose threads can be counted.
+    let Some(path) = child_argument() else {
+        let scratch = Scratch::new("tick");
+        return Worker::spawn(name, scratch.path("segment").to_str().unwrap()).finish();
+    };
+    let tickers = || {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+        let name = |task: std::io::Result<std::fs::DirEntry>| {
+            std::fs::read_to_string(task.unwrap().path().join("comm")).unwrap_or_default()
+        };
+        tasks
+            .map(name)
+            .filter(|name| name.starts_with("shmetrics-tick"))
+            .count()
+    };
+    let options = || {
+        Segment::options()
+            .preset(Preset::Compact)
+            .epoch(std::time::Duration::from_millis(200))
+    };
+    let segment = options().without_ticker().open_or_create_at(&path).unwrap();
+    let latency = segment
+        .histogram("latency_seconds")
+        .unit(Unit::Seconds)
+        .register()
+        .unwrap();
+    assert_eq!(tickers(), 0);
+    let mut reader = shmetrics::Reader::open_path(path.as_ref()).unwrap();
+    let window = |reader: &mut shmetrics::Reader| {
+        let snapshot = reader.snapshot().unwrap();
+        match &snapshot.find("latency_seconds", &[]).unwrap().value {
+            Value::Histogram(histogram) => histogram.windows.first().map(|window| window.count),
+            other => panic!("{other:?}"),
+        }
+    };
+    // Records go on in every epoch, and the tick before each closes the last one: some window holds what one epoch had.
+    let mut recorded = 0u64;
+    poll("a closed window", || {
+        segment.tick();
+        latency.record(1_000_000);
+        recorded += 1;
+        window(&mut reader).filter(|count| *count > 0 && *count < recorded)
+    });
+    // One that wants it has the thread.
+    let ticked = options().open_at(&path).unwrap();
+    ticked
+        .histogram("other_seconds")
+        .unit(Unit::Seconds)
+        .register()
+        .unwrap();
+    poll("the ticker", || (tickers() == 1).then_some(()));
+}

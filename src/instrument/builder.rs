@@ -15,7 +15,6 @@ use crate::segment::Unit;
 use crate::segment::attachment::Attachment;
 use crate::segment::registry::{FamilyKey, SeriesKey, block_shape_of, register_family, register_series};
 use crate::segment::ticker;
-use crate::sync::Relaxed;
 
 /// Ring slots of a histogram unless asked otherwise: the newest closed epoch can then be told.
 const DEFAULT_RING_SLOTS: u8 = 2;
@@ -340,9 +339,8 @@ pub(super) fn make<I: Instrument>(
     };
     let placement = register_series(attachment, key)?;
     if parameters.ring_slots > 0 && block_shape_of(&key).is_some() {
-        attachment.ticks.store(1, Relaxed);
         ticker::refresh(attachment);
-        ticker::ensure_running();
+        ticker::require(attachment);
     }
     Ok(I::make(Place {
         attachment,

@@ -63,6 +63,8 @@ pub(crate) struct Attachment {
     pub(crate) prepared: AtomicI32,
     /// Some histogram of this process has a ring: the ticker is needed.
     pub(crate) ticks: AtomicU64,
+    /// The ticker thread may run; else the user ticks.
+    pub(crate) has_ticker: bool,
     /// The segment's command line for people, cut; written at claim.
     pub(crate) command: Vec<u8>,
 }
@@ -173,6 +175,7 @@ impl Attachment {
             lock_page: AtomicPtr::new(core::ptr::null_mut()),
             prepared: AtomicI32::new(-1),
             ticks: AtomicU64::new(0),
+            has_ticker: options.ticker,
             command: command_line(),
             geometry,
         };

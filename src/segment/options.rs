@@ -40,6 +40,7 @@ pub struct SegmentOptions {
     pub(crate) role: String,
     pub(crate) mode: u32,
     pub(crate) allow_locked_memory: bool,
+    pub(crate) ticker: bool,
 }
 
 impl Default for SegmentOptions {
@@ -50,6 +51,7 @@ impl Default for SegmentOptions {
             role: String::new(),
             mode: 0o640,
             allow_locked_memory: false,
+            ticker: true,
         }
     }
 }
@@ -133,6 +135,13 @@ impl SegmentOptions {
     /// Permissions of the file, whatever the umask; default 0640. Who may write it may also damage it.
     pub fn mode(mut self, mode: u32) -> Self {
         self.mode = mode & 0o777;
+        self
+    }
+
+    /// Without the ticker thread, which tells histograms with ring slots which epoch it is: then call [`Segment::tick`] about once per
+    /// epoch.
+    pub fn without_ticker(mut self) -> Self {
+        self.ticker = false;
         self
     }
 

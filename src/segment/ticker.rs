@@ -28,6 +28,14 @@ pub(crate) fn refresh(attachment: &Attachment) {
     }
 }
 
+/// Some histogram of the attachment has a ring: sees to it that the thread runs, unless the user wants none.
+pub(crate) fn require(attachment: &Attachment) {
+    if attachment.has_ticker {
+        attachment.ticks.store(1, Relaxed);
+        ensure_running();
+    }
+}
+
 /// Starts the thread, unless it runs. If it cannot be started, epochs advance by slow paths and `tick()` only.
 pub(crate) fn ensure_running() {
     let generation = super::fork::generation();
