@@ -4,8 +4,8 @@
 //! loom model checker (`--cfg shmetrics_loom`). Loom's atomics have another size in memory than a `u64`: they can never be cast
 //! out of mapped bytes, which is why algorithms take word slices.
 //!
-//! Orderings that matter are written as [`edge!`] and [`fence_at!`] with a name. In a normal build these are the ordering and the
-//! fence, nothing else. Under loom a test may *weaken* one by its name ([`mutant`]), to show that the proof needs it.
+//! Orderings that matter are written as `edge!` and `fence_at!` with a name. In a normal build these are the ordering and the
+//! fence, nothing else. Under loom a test may *weaken* one by its name (`mutant`), to show that the proof needs it.
 
 #[cfg(not(shmetrics_loom))]
 pub use core::sync::atomic::{

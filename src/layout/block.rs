@@ -15,7 +15,7 @@
 //! records five times slower. `lowest`, `highest`, `minimum`, `maximum` are zero-encoded, so that a fresh block of zeros is valid:
 //! lowest = NB − index, highest = index + 1, minimum = !value, maximum = value + 1 (as ordered words; 0 = none).
 //!
-//! In the shared lane (many writers) line 0 holds: count = begun, sum[0] = sum, sum[1] = landed; latch and ring are unused.
+//! In the shared lane (many writers) line 0 holds: count = begun, `sum[0]` = sum, `sum[1]` = landed; latch and ring are unused.
 
 use super::{LINE_LENGTH, LINE_WORDS};
 

@@ -154,7 +154,7 @@ fn widen(head: &Head, buckets: usize, index: usize, key: u64) {
 }
 
 /// Makes `count` what the buckets say, for a block whose writer may have died in the middle of a record. Only the lane's owner
-/// calls it, after storing its incarnation and [`incarnation_stored`]. Returns whether there was anything to mend.
+/// calls it, after [`store_incarnation`]. Returns whether there was anything to mend.
 pub fn repair(block: &[AtomicU64], shape: &BlockShape) -> bool {
     let Some(buckets) = block.get(BUCKETS..BUCKETS + shape.buckets) else {
         return false;

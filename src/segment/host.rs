@@ -227,7 +227,8 @@ pub(crate) fn file_error(operation: &'static str, path: &Path, error: io::Error)
         },
         Some(Errno::NXIO) => OpenError::WrongFileType {
             path,
-            found: "a pipe or a device",
+            // open(2): "The file is a UNIX domain socket", or "no corresponding device exists".
+            found: "a socket or a device",
         },
         Some(Errno::EXIST) => OpenError::Exists { path },
         _ => OpenError::Io {

@@ -152,6 +152,8 @@ impl Segment {
     }
 
     pub(crate) fn create_with(place: &Place, options: SegmentOptions) -> Result<Segment, OpenError> {
+        // Before there is a file that a failure would leave behind.
+        slot::check_role(&options.role)?;
         let path = place.to_path()?;
         match place {
             Place::Shm(name) => create_named(name, &path, &options)?,
