@@ -46,6 +46,47 @@ fn more_threads_than_lanes_share_one_and_lose_nothing() {
 }
 
 #[test]
+fn a_lane_that_is_free_again_is_found_again() {
+    let scratch = Scratch::new("patience");
+    let path = scratch.path("segment");
+    let segment = Segment::options().lanes(1).open_or_create_at(&path).unwrap();
+    let events = segment.counter("events_total").register().unwrap();
+    // Threads that are refused a lane again and again, at the same time.
+    let barrier = std::sync::Barrier::new(4);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                barrier.wait();
+                (0..100_000).for_each(|_| events.inc());
+            });
+        }
+    });
+    let mut reader = shmetrics::Reader::open_path(&path).unwrap();
+    let mut in_lanes = || {
+        let snapshot = reader.per_process(true).snapshot().unwrap();
+        let own = snapshot
+            .processes
+            .iter()
+            .find(|process| process.pid == u64::from(std::process::id()))
+            .unwrap();
+        match own.values.first() {
+            Some((_, shmetrics::snapshot::PerProcess::Counter(shmetrics::snapshot::Number::U64(value)))) => {
+                *value
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let before = in_lanes();
+    // A thread counts in the shared lane at first, then finds the lane free. The scope's threads may still be ending.
+    poll("the lane", || {
+        std::thread::scope(|scope| {
+            scope.spawn(|| (0..10_000).for_each(|_| events.inc()));
+        });
+        (in_lanes() > before).then_some(())
+    });
+}
+
+#[test]
 fn more_processes_than_slots_count_in_the_shared_lane_and_drop_gauges() {
     let scratch = Scratch::new("slots");
     let path = scratch.path("segment");

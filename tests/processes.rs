@@ -468,3 +468,33 @@ fn the_per_process_view_begins_with_the_process() {
         ]
     );
 }
+
+#[test]
+fn a_segment_that_is_closed_while_its_threads_end_gets_none_of_its_lanes_back() {
+    // A scope does not wait for the end of its threads, only for their closures: lanes are given back while the segment is dropped and
+    // another one, of another geometry, takes its number.
+    let scratch = Scratch::new("reopen");
+    let paths = [scratch.path("small"), scratch.path("large")];
+    let open = |round: usize| {
+        let options = Segment::options()
+            .preset(shmetrics::Preset::Compact)
+            .lanes(8 + round as u64 % 2 * 56);
+        options
+            .counters(64 << (round % 2 * 4))
+            .open_or_create_at(&paths[round % 2])
+            .unwrap()
+    };
+    let rounds = 3000;
+    for round in 0..rounds {
+        let segment = open(round);
+        let events = segment.counter("events_total").register().unwrap();
+        std::thread::scope(|scope| {
+            (0..4).for_each(|_| drop(scope.spawn(|| events.inc())));
+        });
+    }
+    for path in &paths {
+        let snapshot = snapshot(path);
+        assert_eq!(counter(&snapshot, "events_total", &[]), rounds as u64 / 2 * 4);
+        assert_eq!(snapshot.fill.lanes.used, 0, "all lanes were released");
+    }
+}

@@ -11,6 +11,7 @@ use super::counter::Counter;
 use super::histogram::{Histogram, observe};
 use super::series::OwnBlock;
 use crate::protocol::histogram::IntegerSum;
+use crate::segment::fork;
 use crate::segment::thread::{self, ThreadBlock};
 use crate::sync::AtomicU64;
 use crate::words::{ADD_IS_ONE_INSTRUCTION, add_owned};
@@ -20,6 +21,7 @@ use crate::words::{ADD_IS_ONE_INSTRUCTION, add_owned};
 pub struct BoundCounter {
     counter: Counter,
     word: *const AtomicU64,
+    generation: u64,
     not_send: PhantomData<*const ()>,
 }
 
@@ -39,6 +41,7 @@ impl BoundCounter {
         BoundCounter {
             counter: counter.clone(),
             word,
+            generation: fork::generation(),
             not_send: PhantomData,
         }
     }
@@ -64,7 +67,8 @@ impl BoundCounter {
 impl Drop for BoundCounter {
     fn drop(&mut self) {
         let block = thread::block();
-        if !self.word.is_null() && self.counter.series.own_word(block).is_some() {
+        // In a child the block was wiped, this count with it.
+        if !self.word.is_null() && self.generation == fork::generation() {
             block.count_bound(u64::MAX);
         }
     }
@@ -76,6 +80,7 @@ pub struct BoundHistogram {
     histogram: Histogram,
     block: Option<*const u8>,
     thread: &'static ThreadBlock,
+    generation: u64,
 }
 
 impl BoundHistogram {
@@ -89,6 +94,7 @@ impl BoundHistogram {
             histogram: histogram.clone(),
             block,
             thread,
+            generation: fork::generation(),
         }
     }
 
@@ -115,7 +121,7 @@ impl BoundHistogram {
 
 impl Drop for BoundHistogram {
     fn drop(&mut self) {
-        if self.block.is_some() && core::ptr::eq(self.thread, thread::block()) {
+        if self.block.is_some() && self.generation == fork::generation() {
             self.thread.count_bound(u64::MAX);
         }
     }

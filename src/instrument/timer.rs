@@ -38,7 +38,7 @@ impl<'a, H: RecordDuration> Timer<'a, H> {
         Timer {
             histogram,
             begun: Instant::now(),
-            generation: fork::generation(),
+            generation: fork::own_generation(),
         }
     }
 

@@ -37,8 +37,10 @@ pub const fn free(word: u64) -> u64 {
     word & ((1 << RECORD_SHIFT) - 1)
 }
 
+/// A free unit beyond 40 bits (damage) stays at the greatest: then the space is full.
 const fn pack(record: u64, free: u64) -> u64 {
-    record << RECORD_SHIFT | free
+    let most = (1 << RECORD_SHIFT) - 1;
+    record << RECORD_SHIFT | if free > most { most } else { free }
 }
 
 /// The space is used up.
@@ -64,7 +66,7 @@ pub fn place<'a>(
         let (current, next) = (record(seen), free(seen));
         if current != 0 {
             cell(current).store(next + 1, Relaxed);
-            let after = pack(0, next + units(current).max(1));
+            let after = pack(0, next.saturating_add(units(current).max(1)));
             let _ = word.compare_exchange(seen, after, edge!("place.p4", Release), Relaxed);
             continue;
         }

@@ -15,13 +15,14 @@ use crossbeam_utils::CachePadded;
 
 use super::open::{FileKey, file_key, open_file_writable, read_header};
 use super::options::SegmentOptions;
+use super::signals::Blocked;
 use super::thread::{self, MAX_SEGMENTS};
 use super::{fork, host, slot};
 use crate::error::OpenError;
 use crate::layout::geometry::{Geometry, Origin};
 use crate::layout::header::{LOSS_SLOTS_OFFSET, RETIRED_OFFSET};
 use crate::map::Mapping;
-use crate::sync::{AcqRel, Acquire, AtomicI32, AtomicPtr, AtomicU64, Relaxed, Release};
+use crate::sync::{AcqRel, Acquire, AtomicBool, AtomicI32, AtomicPtr, AtomicU64, Relaxed, Release};
 
 /// Lanes that a process keeps for its next threads instead of releasing them.
 pub(crate) const FREE_LANES: usize = 8;
@@ -65,6 +66,8 @@ pub(crate) struct Attachment {
     pub(crate) ticks: AtomicU64,
     /// The ticker thread may run; else the user ticks.
     pub(crate) has_ticker: bool,
+    /// The last handle is gone; the attachment is about to detach.
+    closing: AtomicBool,
     /// The segment's command line for people, cut; written at claim.
     pub(crate) command: Vec<u8>,
 }
@@ -72,31 +75,45 @@ pub(crate) struct Attachment {
 static TABLE: [AtomicPtr<Attachment>; MAX_SEGMENTS] =
     [const { AtomicPtr::new(core::ptr::null_mut()) }; MAX_SEGMENTS];
 
-/// Holds the registry lock. It lives in wipe-on-fork memory: no child ever finds it taken.
-#[derive(Debug)]
-pub(crate) struct RegistryGuard(());
+/// Holds the registry lock, with all signals blocked: a handler that forks would wait for its own thread. The lock lives in
+/// wipe-on-fork memory: no child ever finds it taken.
+pub(crate) struct RegistryGuard {
+    _signals: Option<Blocked>,
+}
+
+/// Yields before a waiter sleeps instead: the holder may have a lower priority, and yielding would never let it run.
+const YIELDS: usize = 100;
 
 /// Takes the registry lock, waiting for it. Never called by operations or in signal handlers.
 pub(crate) fn registry_lock() -> RegistryGuard {
+    let signals = Blocked::all();
+    let mut tries = 0;
     while thread::page()
         .lock
         .compare_exchange(0, 1, AcqRel, Relaxed)
         .is_err()
     {
-        std::thread::yield_now();
+        tries += 1;
+        match tries {
+            0..YIELDS => std::thread::yield_now(),
+            _ => std::thread::sleep(std::time::Duration::from_micros(50)),
+        }
     }
-    RegistryGuard(())
+    RegistryGuard {
+        _signals: Some(signals),
+    }
 }
 
 impl RegistryGuard {
-    /// Forgets the guard: the fork handlers lock in one call and unlock in another.
-    pub(crate) fn keep_locked(self) {
+    /// Leaves the lock taken, signals as before: the fork handlers lock in one call and unlock in another.
+    pub(crate) fn keep_locked(mut self) {
+        drop(self._signals.take());
         core::mem::forget(self);
     }
 
     /// A guard for a lock that an earlier [`keep_locked`](Self::keep_locked) left taken.
     pub(crate) fn resume() -> RegistryGuard {
-        RegistryGuard(())
+        RegistryGuard { _signals: None }
     }
 }
 
@@ -113,15 +130,18 @@ pub(crate) fn for_each(_guard: &RegistryGuard, mut visit: impl FnMut(&Attachment
         if !pointer.is_null() {
             // SAFETY: entries are set to live attachments and cleared, under the registry lock, before their memory goes
             // (`Attachment::drop`); the caller holds that lock.
-            visit(unsafe { &*pointer });
+            let attachment = unsafe { &*pointer };
+            // One that waits for the lock to detach is nobody's any more: a forked child must not take a slot for it.
+            if !attachment.closing.load(Acquire) {
+                visit(attachment);
+            }
         }
     }
 }
 
 /// The end of a thread: its lane of segment `number`, which starts at `base`.
-pub(crate) fn give_back_lane(number: usize, base: usize) {
-    let guard = registry_lock();
-    for_each(&guard, |attachment| {
+pub(crate) fn give_back_lane(guard: &RegistryGuard, number: usize, base: usize) {
+    for_each(guard, |attachment| {
         if attachment.number == number {
             super::lane::give_back(attachment, base);
         }
@@ -176,6 +196,7 @@ impl Attachment {
             prepared: AtomicI32::new(-1),
             ticks: AtomicU64::new(0),
             has_ticker: options.ticker,
+            closing: AtomicBool::new(false),
             command: command_line(),
             geometry,
         };
@@ -230,6 +251,7 @@ impl Drop for Attachment {
         if self.number == 0 {
             return;
         }
+        self.closing.store(true, Release);
         let _guard = registry_lock();
         TABLE[self.number].store(core::ptr::null_mut(), Release);
         // No handle is left, so no thread is inside an operation on this segment, and none will begin one.

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, FallocateFlags, Mode, OFlags, RenameFlags};
@@ -13,6 +14,7 @@ use super::open::FileKey;
 use super::options::SegmentOptions;
 use crate::error::{LayoutError, OpenError};
 use crate::layout::geometry::{Capacities, Geometry, Origin};
+use crate::layout::header::RETIRED_OFFSET;
 use crate::map::{Mapping, future_mappings_are_locked};
 use crate::sync::{Relaxed, Release};
 
@@ -147,7 +149,6 @@ fn allocate(file: &File, length: u64, path: &Path) -> Result<(), OpenError> {
 }
 
 fn write_zeros(file: &File, length: u64, path: &Path) -> Result<(), OpenError> {
-    use std::os::unix::fs::FileExt;
     let zeros = [0; 64 * 1024];
     let mut offset = 0;
     while offset < length {
@@ -199,15 +200,29 @@ pub(crate) fn remove_name(path: &Path, key: FileKey) -> Result<(), OpenError> {
         Err(Errno::NOENT) => return Ok(()),
         Err(error) => return Err(file_error("remove", path, error.into())),
     }
-    if !is_ours(&aside) && rustix::fs::renameat_with(CWD, &aside, CWD, path, RenameFlags::NOREPLACE).is_ok() {
-        return Ok(());
+    if !is_ours(&aside) {
+        // Another's: back with it. Does a third file have the name by now, it is marked, so that those who use it learn of it.
+        let back = rustix::fs::linkat(CWD, &aside, CWD, path, AtFlags::empty());
+        if back.is_err()
+            && let Ok((file, _)) = super::open::open_file_writable(&aside)
+        {
+            let _ = file.write_all_at(&1u64.to_ne_bytes(), RETIRED_OFFSET);
+        }
     }
     rustix::fs::unlink(&aside).map_err(|error| file_error("remove", path, error.into()))
+}
+
+/// Is the segment in this file marked as retired?
+fn is_retired(file: &File) -> bool {
+    let mut word = [0; 8];
+    file.read_exact_at(&mut word, RETIRED_OFFSET).is_ok() && word != [0; 8]
 }
 
 /// Removes the name of a retired segment whose retirer did not come to it.
 pub(crate) fn remove_retired(path: &Path) -> Result<(), OpenError> {
     match super::open::open_file_writable(path) {
+        // By now the name may be a healthy successor's.
+        Ok((file, _)) if !is_retired(&file) => Ok(()),
         Ok((file, _)) => remove_name(path, super::open::file_key(&file, path)?),
         Err(OpenError::NotFound { .. }) => Ok(()),
         Err(error) => Err(error),

@@ -19,24 +19,31 @@ use super::attachment::{Attachment, RegistryGuard, for_each, registry_lock};
 use super::{slot, thread, ticker};
 use crate::layout::directory::OwnerTag;
 use crate::map::cover;
-use crate::sync::{AcqRel, Acquire, AtomicU64, Relaxed, Release};
+use crate::sync::{AcqRel, Acquire, AtomicBool, AtomicU64, Relaxed, Release};
 
 /// How many forks lie between the first process and this one, as far as handlers or slow paths noticed; from 1. Ordinary memory:
 /// a child inherits its parent's number, and finds 0 in its page.
 static GENERATION: AtomicU64 = AtomicU64::new(1);
-static HANDLERS: std::sync::Once = std::sync::Once::new();
+/// The handlers are registered. Not a `Once`: a child forked while another thread is inside would wait for it for ever.
+static HANDLERS: AtomicBool = AtomicBool::new(false);
 
 /// Generation of this process as its page says: 0 in a child that did nothing yet.
 pub(crate) fn generation() -> u64 {
     thread::page().generation.load(Relaxed)
 }
 
+/// As [`generation`], of a process that is prepared, as far as it can be: what guards carry.
+pub(crate) fn own_generation() -> u64 {
+    ensure_prepared();
+    generation()
+}
+
 /// Registers the at-fork handlers, once, and marks the page as this process'.
 pub(crate) fn prepare_process() {
-    HANDLERS.call_once(|| {
+    if !HANDLERS.swap(true, AcqRel) {
         // SAFETY: the handlers are `extern "C"` functions that never unwind and live as long as the program.
         unsafe { libc::pthread_atfork(Some(before), Some(after_in_parent), Some(after_in_child)) };
-    });
+    }
     ensure_prepared();
 }
 
@@ -78,14 +85,12 @@ extern "C" fn after_in_parent() {
 
 extern "C" fn after_in_child() {
     become_child(true);
-    if GENERATION.load(Relaxed) > 1 {
-        ticker::restart_after_fork();
-    }
+    ticker::restart_after_fork();
 }
 
 /// On the slow path: has this process been made by a raw clone? Then what the handlers would have done is done now.
 pub(crate) fn ensure_prepared() {
-    if generation() == 0 {
+    if generation() == 0 && thread::has_page() {
         become_child(false);
     }
 }

@@ -35,8 +35,8 @@ const PATIENCE: u64 = 4096;
 #[cold]
 pub(crate) fn obtain(attachment: &Attachment, may_allocate: bool) -> Option<usize> {
     super::fork::ensure_prepared();
-    if !may_allocate && attachment.patience.load(Relaxed) > 0 {
-        attachment.patience.fetch_sub(1, Relaxed);
+    // Another thread of a raw clone is still at it: until then nothing here is this process' own.
+    if super::fork::generation() == 0 || (!may_allocate && must_wait(attachment)) {
         return None;
     }
     thread::with_own_block(may_allocate, |block| {
@@ -56,6 +56,14 @@ pub(crate) fn obtain(attachment: &Attachment, may_allocate: bool) -> Option<usiz
         thread::set_lane(block, attachment.number, base);
         Some(base)
     })
+}
+
+/// Was a claim refused less than [`PATIENCE`] operations ago? Counts this one.
+fn must_wait(attachment: &Attachment) -> bool {
+    attachment
+        .patience
+        .fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1))
+        .is_ok()
 }
 
 fn entry_word(attachment: &Attachment, lane: u64, offset: u64) -> &AtomicU64 {
@@ -81,17 +89,22 @@ fn claim(attachment: &Attachment) -> Option<u64> {
     let tag = slot_tag(attachment)?;
     for place in &attachment.free_lanes {
         let lane = place.swap(0, AcqRel);
-        if lane != 0 {
+        if lane != 0 && bit(&attachment.owned, lane) {
             adopt(attachment, lane, tag);
             return Some(lane);
         }
     }
     let mut liveness = Liveness::new(attachment);
+    let mut is_refused = false;
     for wanted in [Wanted::Released, Wanted::Dead, Wanted::Unused] {
         for lane in 1..=attachment.geometry.capacities.lanes {
             let owner = entry_word(attachment, lane, LANE_OWNER_OFFSET);
             let seen = owner.load(Acquire);
-            if !wanted.matches(OwnerTag(seen), tag, &mut liveness) || bit(&attachment.covered, lane) {
+            let is_committed = || entry_word(attachment, lane, LANE_COMMITTED_OFFSET).load(Relaxed) != 0;
+            if !wanted.matches(OwnerTag(seen), tag, &mut liveness)
+                || bit(&attachment.covered, lane)
+                || (is_refused && !is_committed())
+            {
                 continue;
             }
             if owner.compare_exchange(seen, tag.0, AcqRel, Relaxed).is_err() {
@@ -104,10 +117,13 @@ fn claim(attachment: &Attachment) -> Option<u64> {
             }
             set_bit(&attachment.owned, lane, false);
             owner.store(OwnerTag::RELEASED.0, Release);
-            return None;
+            // No storage for a new lane; one that has its storage already will do.
+            is_refused = true;
         }
     }
-    attachment.count_loss(LOSS_LANES_OFFSET);
+    if !is_refused {
+        attachment.count_loss(LOSS_LANES_OFFSET);
+    }
     None
 }
 
@@ -288,8 +304,7 @@ pub(crate) fn commit_block(
     length: u64,
     may_allocate: bool,
 ) -> bool {
-    if !may_allocate && attachment.patience.load(Relaxed) > 0 {
-        attachment.patience.fetch_sub(1, Relaxed);
+    if !may_allocate && must_wait(attachment) {
         return false;
     }
     let lane_offset = (base - attachment.mapping.base().addr()) as u64;
@@ -317,6 +332,9 @@ pub(crate) fn give_back(attachment: &Attachment, base: usize) {
         return;
     };
     let lane = index + 1;
+    if !bit(&attachment.owned, lane) {
+        return;
+    }
     for place in &attachment.free_lanes {
         if place.compare_exchange(0, lane, AcqRel, Relaxed).is_ok() {
             return;

@@ -13,6 +13,7 @@
 //! | `registry` | families and series, get-or-create |
 //! | `thread` | which lane a thread has |
 //! | `fork` | children |
+//! | `signals` | blocking signals for a moment |
 //! | `ticker` | which epoch it is |
 
 pub(crate) mod attachment;
@@ -28,6 +29,7 @@ pub mod options;
 pub(crate) mod ownership;
 pub mod place;
 pub(crate) mod registry;
+mod signals;
 mod slot;
 pub(crate) mod thread;
 pub(crate) mod ticker;
@@ -285,6 +287,7 @@ impl Segment {
         let Some(attachment) = &self.attachment else {
             return false;
         };
+        fork::ensure_prepared();
         let place = thread::PlaceWord::new(attachment.number, 0);
         if attachment.ticks.load(crate::sync::Relaxed) != 0 {
             ticker::ensure_running();

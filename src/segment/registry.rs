@@ -60,6 +60,8 @@ const fn padded(length: usize) -> u64 {
 
 /// Registers a family, or finds it; its number. A conflict of kind, unit or merge rule is an error.
 pub(crate) fn register_family(attachment: &Attachment, key: FamilyKey<'_>) -> Result<u64, RegisterError> {
+    // In a raw clone the spare records in memory are the parent's until this is done.
+    super::fork::ensure_prepared();
     let tables = Tables::new(attachment);
     let hash = family_hash(key.name);
     let matches = |number: u64| {
@@ -123,6 +125,7 @@ pub(crate) fn register_family(attachment: &Attachment, key: FamilyKey<'_>) -> Re
 
 /// Registers a series, or finds it. Returns its placement in its space: a counter's or gauge's number, a block's byte offset.
 pub(crate) fn register_series(attachment: &Attachment, key: SeriesKey<'_>) -> Result<u64, RegisterError> {
+    super::fork::ensure_prepared();
     let tables = Tables::new(attachment);
     let hash = series_hash(key.family, key.labels);
     let parameters = key.exponential.map_or(0, pack_exponential);
@@ -159,6 +162,16 @@ pub(crate) fn register_series(attachment: &Attachment, key: SeriesKey<'_>) -> Re
         tables.word(key.family, MEMBERS_WORD).fetch_add(1, Relaxed);
     }
     let placement = place(&tables, &key, number)?;
+    // What is stored at the placement must be inside its space, whatever the file says.
+    let (_, capacity, _) = space_of(&tables, key.kind);
+    let length = block_shape_of(&key).map_or(1, |shape| shape.length());
+    let is_aligned = !key.kind.is_histogram() || placement.is_multiple_of(LINE_LENGTH);
+    if number > tables.geometry.records || !is_aligned || placement.saturating_add(length) > capacity {
+        return Err(RegisterError::Damaged {
+            name: key.name.to_owned(),
+            what: "placement of the series",
+        });
+    }
     make_ready(&tables, &key, number, placement)?;
     Ok(placement)
 }

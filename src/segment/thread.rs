@@ -8,6 +8,7 @@
 //! process page (wipe-on-fork)
 //!                          generation  0 in a child that nobody has prepared
 //!                          lock        guards attach, detach, fork, thread exit
+//!                          ticker      1 while the ticker thread runs
 //!                          slots[16]   this process' slot in segment n: owner tag, where its gauges start
 //! ```
 //!
@@ -22,6 +23,7 @@ use std::cell::Cell;
 use std::ffi::c_void;
 use std::ptr::null_mut;
 
+use super::signals::Blocked;
 use crate::map::wipe_on_fork;
 use crate::sync::{
     AcqRel, Acquire, AtomicI32, AtomicPtr, AtomicU64, AtomicUsize, Relaxed, Release, compiler_fence,
@@ -63,6 +65,7 @@ pub(crate) struct SlotEntry {
 pub(crate) struct ProcessPage {
     pub(crate) generation: AtomicU64,
     pub(crate) lock: AtomicU64,
+    pub(crate) ticker: AtomicU64,
     pub(crate) slots: [SlotEntry; MAX_SEGMENTS],
 }
 
@@ -77,6 +80,7 @@ static EMPTY: ThreadBlock = ThreadBlock {
 static EMPTY_PAGE: ProcessPage = ProcessPage {
     generation: AtomicU64::new(0),
     lock: AtomicU64::new(0),
+    ticker: AtomicU64::new(0),
     slots: [const {
         SlotEntry {
             tag: AtomicU64::new(0),
@@ -178,8 +182,10 @@ impl ThreadBlock {
 
     /// Counts a bound handle in (1) or out (-1, as `u64::MAX`). Only by this thread.
     pub(crate) fn count_bound(&self, change: u64) {
-        self.bound
-            .store(self.bound.load(Relaxed).wrapping_add(change), Relaxed);
+        if !self.is_empty_block() {
+            self.bound
+                .store(self.bound.load(Relaxed).wrapping_add(change), Relaxed);
+        }
     }
 
     fn is_empty_block(&self) -> bool {
@@ -193,6 +199,11 @@ impl std::fmt::Debug for ThreadBlock {
             .field("lanes", &self.lanes)
             .finish_non_exhaustive()
     }
+}
+
+/// Has this process a page of its own? Not before its first segment.
+pub(crate) fn has_page() -> bool {
+    !core::ptr::eq(PAGE.load(Acquire), &raw const EMPTY_PAGE)
 }
 
 /// Prepares the process: its page, and the key through which the end of threads is noticed. Called at attach, never on the hot path.
@@ -227,6 +238,8 @@ pub(crate) fn with_own_block<R>(
     if matches!(stage, Stage::Attaching | Stage::Ended) {
         return None;
     }
+    // A handler that forked or cloned in here would give its child half a claim.
+    let _signals = Blocked::all();
     STAGE.set(Stage::Attaching);
     compiler_fence(AcqRel);
     let own = if block().is_empty_block() {
@@ -344,6 +357,9 @@ pub(crate) fn forget_other_threads() {
 
 /// The end of a thread: its lanes go back to the process, its block to the pool.
 extern "C" fn thread_ended(value: *mut c_void) {
+    // Before anything is taken from the block: whoever detaches a segment clears entries under the same lock, and only then may the
+    // segment's number stand for another. The lock also keeps signal handlers out.
+    let guard = super::attachment::registry_lock();
     // From here on this thread uses the shared lane, also in destructors that run later.
     BLOCK.set(&raw const EMPTY);
     STAGE.set(Stage::Ended);
@@ -354,11 +370,14 @@ extern "C" fn thread_ended(value: *mut c_void) {
     for segment in 1..MAX_SEGMENTS {
         let base = block.lanes[segment].swap(0, AcqRel);
         if base != 0 && give_back {
-            super::attachment::give_back_lane(segment, base);
+            super::attachment::give_back_lane(&guard, segment, base);
         }
     }
+    if !give_back {
+        // A bound histogram that was leaked still refers to the block: it is nobody's from now on.
+        return;
+    }
     block.busy.store(0, Relaxed);
-    block.bound.store(0, Relaxed);
     for (at, chunk) in POOL.iter().enumerate() {
         let start = chunk.load(Acquire);
         let offset = value.addr().wrapping_sub(start.addr());

@@ -8,16 +8,15 @@ use std::time::Duration;
 
 use super::attachment::{Attachment, for_each, registry_lock};
 use super::host;
+use super::signals::Blocked;
+use super::thread;
 use crate::layout::header::TICKER_OFFSET;
-use crate::sync::{AcqRel, AtomicU64, Relaxed, Release};
+use crate::sync::{AcqRel, Relaxed, Release};
 
 /// Longest sleep: an attachment with shorter epochs may be opened meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_millis(250);
 /// Shortest sleep.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
-
-/// The generation (see `fork`) whose ticker runs; 0 = none.
-static RUNNING: AtomicU64 = AtomicU64::new(0);
 
 /// Stores the epoch of one attachment. Cost: a coarse clock, without a system call.
 pub(crate) fn refresh(attachment: &Attachment) {
@@ -38,18 +37,21 @@ pub(crate) fn require(attachment: &Attachment) {
 
 /// Starts the thread, unless it runs. If it cannot be started, epochs advance by slow paths and `tick()` only.
 pub(crate) fn ensure_running() {
-    let generation = super::fork::generation();
-    if RUNNING.swap(generation, AcqRel) == generation {
+    let guard = registry_lock();
+    let runs = thread::page().ticker.swap(1, AcqRel) == 1;
+    drop(guard);
+    if runs {
         return;
     }
-    let started = with_signals_blocked(|| {
-        std::thread::Builder::new()
-            .name("shmetrics-tick".to_owned())
-            .stack_size(64 * 1024)
-            .spawn(run)
-    });
+    // The thread inherits the mask: no handler ever runs on its small stack.
+    let signals = Blocked::all();
+    let thread = std::thread::Builder::new()
+        .name("shmetrics-tick".to_owned())
+        .stack_size(64 * 1024);
+    let started = thread.spawn(run);
+    drop(signals);
     if started.is_err() {
-        RUNNING.store(0, Release);
+        thread::page().ticker.store(0, Release);
     }
 }
 
@@ -77,7 +79,7 @@ fn run() {
         let Some(sleep) = sleep else {
             // Nobody needs it. Under the lock, so that a registration either sees it running and it sees its attachment, or starts
             // another.
-            RUNNING.store(0, Release);
+            thread::page().ticker.store(0, Release);
             return;
         };
         drop(guard);
@@ -91,19 +93,4 @@ fn until_next_epoch(attachment: &Attachment) -> Duration {
     // The coarse clock lags by up to one kernel tick (at most 10 ms): a little later it has moved, too.
     (left + Duration::from_millis(4).min(Duration::from_nanos(length / 8)))
         .clamp(SHORTEST_SLEEP, LONGEST_SLEEP)
-}
-
-/// Runs `spawn` with all signals blocked, so that the new thread inherits the mask and no handler ever runs on its small stack.
-#[allow(unsafe_code)]
-fn with_signals_blocked<R>(spawn: impl FnOnce() -> R) -> R {
-    // SAFETY: both sets are plain data that the calls below initialise before they are read; the mask is restored.
-    unsafe {
-        let mut all: libc::sigset_t = core::mem::zeroed();
-        let mut before: libc::sigset_t = core::mem::zeroed();
-        libc::sigfillset(&raw mut all);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
-        let result = spawn();
-        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, core::ptr::null_mut());
-        result
-    }
 }
