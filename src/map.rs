@@ -8,7 +8,8 @@
 //! * [`populate`]: allocates the storage behind a range, with an error instead of SIGBUS.
 //!
 //! SIGBUS: nobody truncates a published segment (SPEC.md section 4, A-4) and every range is populated before its first use, so that
-//! no store can hit a hole that a full file system cannot fill.
+//! no store can hit a hole that a full file system cannot fill. (On a copy-on-write file system on disk a page needs new space again
+//! after each write-back: there a full disk can still kill. tmpfs and file systems that write in place are safe.)
 #![allow(unsafe_code)]
 
 use std::fs::File;

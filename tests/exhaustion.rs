@@ -57,7 +57,7 @@ fn a_lane_that_is_free_again_is_found_again() {
         for _ in 0..4 {
             scope.spawn(|| {
                 barrier.wait();
-                (0..100_000).for_each(|_| events.inc());
+                (0..3_000_000).for_each(|_| events.inc());
             });
         }
     });
