@@ -127,11 +127,13 @@ impl<'a, I: Instrument> Builder<'a, I> {
             .collect();
         all.sort_unstable();
         all.dedup();
-        if N == 0 || all.len() != N + constant.len() || all.len() >= labels::MAX_LABELS {
+        if N == 0 || all.len() != N + constant.len() || all.len() > labels::MAX_LABELS {
             return Err(RegisterError::LabelNames {
                 name: self.name.to_owned(),
             });
         }
+        // Names that no label can have are told now, not at the first use.
+        encode(self.name, &all.iter().map(|name| (*name, "")).collect::<Vec<_>>())?;
         let overflow_labels: Vec<_> = self.labels.iter().copied().chain(overflow).collect();
         let overflow_labels = encode(self.name, &overflow_labels)?;
         let names = names.map(str::to_owned);
