@@ -100,6 +100,10 @@ fn claim(attachment: &Attachment) -> Option<u64> {
         for lane in 1..=attachment.geometry.capacities.lanes {
             let owner = entry_word(attachment, lane, LANE_OWNER_OFFSET);
             let seen = owner.load(Acquire);
+            // Lanes are taken in ascending order: after the first that nobody ever had there is nobody's only.
+            if wanted != Wanted::Unused && seen == OwnerTag::NOBODY.0 {
+                break;
+            }
             let is_committed = || entry_word(attachment, lane, LANE_COMMITTED_OFFSET).load(Relaxed) != 0;
             if !wanted.matches(OwnerTag(seen), tag, &mut liveness)
                 || bit(&attachment.covered, lane)

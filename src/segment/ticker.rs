@@ -3,7 +3,9 @@
 //! It runs only while some histogram of this process has ring slots. Per attachment it stores `CLOCK_MONOTONIC / epoch length` into a
 //! process-private word: all processes of the machine compute the same numbers from the same clock. A late tick lengthens a window
 //! and never falsifies it. Slow paths ([`refresh`]) and [`crate::Segment::tick`] store the epoch, too.
+#![allow(unsafe_code)]
 
+use std::ffi::c_void;
 use std::time::Duration;
 
 use super::attachment::{Attachment, for_each, registry_lock};
@@ -43,16 +45,40 @@ pub(crate) fn ensure_running() {
     if runs {
         return;
     }
-    // The thread inherits the mask: no handler ever runs on its small stack.
-    let signals = Blocked::all();
-    let thread = std::thread::Builder::new()
-        .name("shmetrics-tick".to_owned())
-        .stack_size(64 * 1024);
-    let started = thread.spawn(run);
-    drop(signals);
-    if started.is_err() {
+    if spawn().is_err() {
         thread::page().ticker.store(0, Release);
     }
+}
+
+/// Bytes of the thread's stack: its frames are small, and handlers never run on it.
+const STACK_LENGTH: usize = 64 * 1024;
+
+/// Starts the thread, detached. Not through `std::thread`: that takes a lock in the new thread which a forked child may have inherited
+/// locked, if its parent was starting a thread at that moment.
+fn spawn() -> Result<(), ()> {
+    // The thread inherits the mask: all signals blocked.
+    let _signals = Blocked::all();
+    // SAFETY: `attributes` is initialised before it is used and destroyed after; `main` is an `extern "C"` function that does not
+    // unwind, takes no argument and lives as long as the program; `id` is a valid place for the new thread's id.
+    unsafe {
+        let mut attributes: libc::pthread_attr_t = core::mem::zeroed();
+        if libc::pthread_attr_init(&raw mut attributes) != 0 {
+            return Err(());
+        }
+        libc::pthread_attr_setstacksize(&raw mut attributes, STACK_LENGTH);
+        libc::pthread_attr_setdetachstate(&raw mut attributes, libc::PTHREAD_CREATE_DETACHED);
+        let mut id: libc::pthread_t = core::mem::zeroed();
+        let made = libc::pthread_create(&raw mut id, &raw const attributes, main, core::ptr::null_mut());
+        libc::pthread_attr_destroy(&raw mut attributes);
+        if made == 0 { Ok(()) } else { Err(()) }
+    }
+}
+
+extern "C" fn main(_: *mut c_void) -> *mut c_void {
+    // SAFETY: the name is a C string of less than 16 bytes; the thread names itself.
+    unsafe { libc::pthread_setname_np(libc::pthread_self(), c"shmetrics-tick".as_ptr()) };
+    run();
+    core::ptr::null_mut()
 }
 
 /// In a forked child: the thread did not come along.
