@@ -8,7 +8,7 @@
 use core::marker::PhantomData;
 
 use super::counter::Counter;
-use super::histogram::{Histogram, observe};
+use super::histogram::{Histogram, nanoseconds, observe};
 use super::series::OwnBlock;
 use crate::protocol::histogram::IntegerSum;
 use crate::segment::fork;
@@ -115,7 +115,7 @@ impl BoundHistogram {
     /// As [`Histogram::record_duration`].
     #[inline(always)]
     pub fn record_duration(&self, duration: std::time::Duration) {
-        self.record(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
+        self.record(nanoseconds(duration));
     }
 }
 

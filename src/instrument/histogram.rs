@@ -46,7 +46,7 @@ impl Histogram {
     /// Records a duration in a histogram in seconds. Longer than 584 years counts as that.
     #[inline(always)]
     pub fn record_duration(&self, duration: Duration) {
-        self.record(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
+        self.record(nanoseconds(duration));
     }
 
     /// A guard that records how long it lived when it is dropped. Reads the clock twice.
@@ -58,6 +58,16 @@ impl Histogram {
     /// A handle for this thread only, with its lane and block at hand.
     pub fn bind(&self) -> BoundHistogram {
         BoundHistogram::new(self)
+    }
+}
+
+/// A duration in nanoseconds, as far as 64 bits go (584 years). Without the 128-bit product of `as_nanos`.
+#[inline(always)]
+pub(super) fn nanoseconds(duration: Duration) -> u64 {
+    const SECOND: u64 = 1_000_000_000;
+    match duration.as_secs() {
+        seconds if seconds < u64::MAX / SECOND => seconds * SECOND + u64::from(duration.subsec_nanos()),
+        _ => u64::MAX,
     }
 }
 
@@ -104,5 +114,24 @@ impl FloatHistogram {
     #[inline(always)]
     pub fn record_duration(&self, duration: Duration) {
         self.record(duration.as_secs_f64());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_whole_nanoseconds_and_never_wrap() {
+        for duration in [
+            Duration::ZERO,
+            Duration::from_nanos(1),
+            Duration::new(7, 999_999_999),
+        ] {
+            assert_eq!(u128::from(nanoseconds(duration)), duration.as_nanos());
+        }
+        let longest = Duration::new(u64::MAX / 1_000_000_000 - 1, 999_999_999);
+        assert_eq!(u128::from(nanoseconds(longest)), longest.as_nanos());
+        assert_eq!(nanoseconds(Duration::MAX), u64::MAX);
     }
 }

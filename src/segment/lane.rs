@@ -36,7 +36,7 @@ const PATIENCE: u64 = 4096;
 pub(crate) fn obtain(attachment: &Attachment, may_allocate: bool) -> Option<usize> {
     super::fork::ensure_prepared();
     // Another thread of a raw clone is still at it: until then nothing here is this process' own.
-    if super::fork::generation() == 0 || (!may_allocate && must_wait(attachment)) {
+    if super::fork::generation() == 0 || (!may_allocate && must_wait(&attachment.patience)) {
         return None;
     }
     thread::with_own_block(may_allocate, |block| {
@@ -58,10 +58,9 @@ pub(crate) fn obtain(attachment: &Attachment, may_allocate: bool) -> Option<usiz
     })
 }
 
-/// Was a claim refused less than [`PATIENCE`] operations ago? Counts this one.
-fn must_wait(attachment: &Attachment) -> bool {
-    attachment
-        .patience
+/// Was a claim refused less than [`PATIENCE`] operations ago? Counts this one. Any number of threads at once.
+fn must_wait(patience: &AtomicU64) -> bool {
+    patience
         .fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1))
         .is_ok()
 }
@@ -308,7 +307,7 @@ pub(crate) fn commit_block(
     length: u64,
     may_allocate: bool,
 ) -> bool {
-    if !may_allocate && must_wait(attachment) {
+    if !may_allocate && must_wait(&attachment.patience) {
         return false;
     }
     let lane_offset = (base - attachment.mapping.base().addr()) as u64;
@@ -361,5 +360,29 @@ pub(crate) fn release_all(attachment: &Attachment) {
         if bit(&attachment.owned, lane) {
             release(attachment, lane);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_ends_however_many_threads_count_it_down() {
+        let patience = AtomicU64::new(0);
+        // As threads that are refused again and again do, with one operation to wait: then two often count the same one.
+        let refused = || {
+            for _ in 0..1_000_000 {
+                if !must_wait(&patience) {
+                    patience.store(1, Relaxed);
+                }
+                let left = patience.load(Relaxed);
+                assert!(
+                    left <= 1,
+                    "{left} operations to wait, never more than 1 was asked for"
+                );
+            }
+        };
+        std::thread::scope(|scope| (0..2).for_each(|_| drop(scope.spawn(refused))));
     }
 }
