@@ -1,0 +1,318 @@
+//! Who is called what: families and series of all sources under the names that a format exposes them by.
+//!
+//! Names of a segment may be anything, and several segments may use one name. What comes out never has a series twice, nor a name
+//! that belongs to two families. The rules, in the order in which they are applied:
+//!
+//! 1. A counter's samples end with `_total`, in every format.
+//! 2. Families of several sources with the same name and type are one.
+//! 3. Families whose names need no change come first, by name; then the others, by name. Whose names are taken is written by the
+//!    scheme `values`, also if its name is legal: `U__x`. If that is taken, too, it is left out and counted.
+//! 4. Of the labels of a series those that need no change come first. The exposition's own (`segment`, `process`, `slot`, `le`)
+//!    are never given away: a label of that name is called `exported_…`, as Prometheus does it; so is one that begins with `__`. A
+//!    label whose name is taken is written by the scheme `values`. Labels with an empty value are none (Prometheus takes them so).
+//!    In OpenMetrics, where a strict parser wants the same label names in the whole family, they are written with that value.
+//! 5. Of the series of a family, too, those whose label names need no change come first. One that is then like another gets the
+//!    changed names by the scheme `values`. If that does not help it is left out and counted.
+
+mod labels;
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
+
+use shmetrics::snapshot::{Description, Snapshot};
+
+pub(crate) use self::labels::{LE, PROCESS, SEGMENT, SLOT};
+use self::labels::{is_each, labels};
+use crate::name::{Escaping, Place, by_values, escape};
+
+/// What a format shows as a family's type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Type {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+/// Which names a family takes up beside its own, and how it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Syntax {
+    Text,
+    OpenMetrics,
+    Protobuf,
+}
+
+/// The suffix of a counter's samples.
+const TOTAL: &str = "_total";
+
+impl Type {
+    pub(crate) fn of(description: &Description) -> Type {
+        use shmetrics::Kind::*;
+        match description.kind {
+            CounterU64 | CounterF64 => Type::Counter,
+            HistogramInteger | HistogramFloat | HistogramClassic => Type::Histogram,
+            _ => Type::Gauge,
+        }
+    }
+
+    /// The word in `# TYPE`.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Type::Counter => "counter",
+            Type::Gauge => "gauge",
+            Type::Histogram => "histogram",
+        }
+    }
+
+    /// What the names of its samples, and those that a strict parser keeps for it, end with.
+    pub(crate) const fn suffixes(self, syntax: Syntax) -> &'static [&'static str] {
+        match (self, syntax) {
+            (Type::Counter, Syntax::OpenMetrics) => &["", TOTAL, "_created"],
+            (Type::Counter, _) => &[TOTAL],
+            (Type::Gauge, _) => &[""],
+            (Type::Histogram, Syntax::OpenMetrics) => &["", "_bucket", "_sum", "_count", "_created"],
+            (Type::Histogram, _) => &["", "_bucket", "_sum", "_count"],
+        }
+    }
+}
+
+/// A family under its exposed name.
+#[derive(Debug)]
+pub(crate) struct Family {
+    /// As registered: what a filter may say, too.
+    pub(crate) original: String,
+    /// Without the `_total` of counters.
+    pub(crate) base: String,
+    pub(crate) kind: Type,
+    pub(crate) help: String,
+    /// Empty unless the base name ends with it.
+    pub(crate) unit: String,
+    pub(crate) members: Vec<Member>,
+}
+
+impl Family {
+    /// What the name of its samples has beyond its base: of counters and gauges.
+    pub(crate) const fn suffix(&self) -> &'static str {
+        match self.kind {
+            Type::Counter => TOTAL,
+            _ => "",
+        }
+    }
+
+    /// The name of its samples: of counters and gauges.
+    pub(crate) fn sample_name(&self) -> String {
+        format!("{}{}", self.base, self.suffix())
+    }
+}
+
+/// A series of a family: where it is in the sources, and its exposed labels.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) source: usize,
+    pub(crate) series: usize,
+    pub(crate) labels: Vec<(String, String)>,
+    /// Has it a value per process, so that labels are added to it?
+    each: bool,
+}
+
+/// A series as it was found: number and name of its source, its place there, and what it says of itself.
+type Found<'a> = (usize, &'a str, usize, &'a Description);
+
+/// Families in the order of their names, and how many series were left out.
+#[derive(Debug, Default)]
+pub(crate) struct Resolved {
+    pub(crate) families: Vec<Family>,
+    pub(crate) left_out: u64,
+}
+
+/// The name without the suffix of counters, as long as something is left.
+pub(crate) fn base_of(name: &str) -> &str {
+    match name.strip_suffix(TOTAL) {
+        Some(base) if !base.is_empty() => base,
+        _ => name,
+    }
+}
+
+/// Resolves the names of all series. `taken`: names that belong to somebody else.
+pub(crate) fn resolve<'a>(
+    sources: impl Iterator<Item = (&'a str, &'a Snapshot)>,
+    segment_label: bool,
+    syntax: Syntax,
+    escaping: Escaping,
+    mut taken: HashSet<String>,
+) -> Resolved {
+    let mut groups: BTreeMap<(&str, Type), Vec<Found<'_>>> = BTreeMap::new();
+    for (number, (name, snapshot)) in sources.enumerate() {
+        for (position, series) in snapshot.series.iter().enumerate() {
+            let description = &*series.description;
+            let key = (description.name.as_str(), Type::of(description));
+            groups
+                .entry(key)
+                .or_default()
+                .push((number, name, position, description));
+        }
+    }
+    let exposed = |name: &str, kind: Type| -> (String, bool) {
+        let full = full_name(name, kind);
+        let escaped = escape(&full, escaping, Place::Metric);
+        let changed = *escaped != *full;
+        (without_total(escaped.into_owned(), kind), changed)
+    };
+    let mut order: Vec<_> = groups
+        .into_iter()
+        .map(|((name, kind), members)| (exposed(name, kind), name, kind, members))
+        .collect();
+    // Stable: by name and type among those that are changed, and among those that are not.
+    order.sort_by_key(|((_, changed), ..)| *changed);
+
+    let mut resolved = Resolved::default();
+    for ((base, _), name, kind, members) in order {
+        let by_values = || without_total(by_values(&full_name(name, kind), Place::Metric), kind);
+        let Some(base) =
+            claim(base, kind, syntax, &mut taken).or_else(|| claim(by_values(), kind, syntax, &mut taken))
+        else {
+            resolved.left_out += members.len() as u64;
+            continue;
+        };
+        let first = |text: fn(&Description) -> &str| {
+            let mut texts = members.iter().map(|(.., description)| text(description));
+            texts.find(|text| !text.is_empty()).unwrap_or("").to_owned()
+        };
+        let unit = first(|description| &description.unit);
+        let same_unit = members.iter().all(|(.., description)| description.unit == unit);
+        let unit_is_told = same_unit
+            && !unit.is_empty()
+            && base.strip_suffix(&*unit).is_some_and(|rest| rest.ends_with('_'));
+        let mut family = Family {
+            original: name.to_owned(),
+            base,
+            kind,
+            help: first(|description| &description.help),
+            unit: if unit_is_told { unit } else { String::new() },
+            members: Vec::with_capacity(members.len()),
+        };
+        resolved.left_out += family.admit(&members, segment_label, escaping);
+        if syntax == Syntax::OpenMetrics {
+            family.pad();
+        }
+        resolved.families.push(family);
+    }
+    resolved
+        .families
+        .sort_by(|a, b| a.base.cmp(&b.base).then(a.kind.cmp(&b.kind)));
+    resolved
+}
+
+/// The name that is escaped: of a counter with its suffix, so that who undoes the escaping gets the name of the sample.
+fn full_name(name: &str, kind: Type) -> Cow<'_, str> {
+    match kind {
+        Type::Counter if base_of(name).len() == name.len() => Cow::Owned(format!("{name}{TOTAL}")),
+        _ => Cow::Borrowed(name),
+    }
+}
+
+fn without_total(mut name: String, kind: Type) -> String {
+    if kind == Type::Counter {
+        name.truncate(base_of(&name).len());
+    }
+    name
+}
+
+/// Takes all names of a family, or none.
+fn claim(base: String, kind: Type, syntax: Syntax, taken: &mut HashSet<String>) -> Option<String> {
+    let names = kind
+        .suffixes(syntax)
+        .iter()
+        .map(|suffix| format!("{base}{suffix}"));
+    let names: Vec<String> = names.collect();
+    if names.iter().any(|name| taken.contains(name)) {
+        return None;
+    }
+    taken.extend(names);
+    Some(base)
+}
+
+/// The names that a family of somebody else takes.
+pub(crate) fn names_of(base: &str, kind: Type, syntax: Syntax) -> impl Iterator<Item = String> {
+    kind.suffixes(syntax)
+        .iter()
+        .map(move |suffix| format!("{base}{suffix}"))
+}
+
+impl Family {
+    /// Names of labels that the exposition itself gives to series of this family.
+    fn reserved(&self, members: &[Found<'_>], segment_label: bool) -> Vec<&'static str> {
+        let mut reserved = Vec::new();
+        if segment_label {
+            reserved.push(SEGMENT);
+        }
+        if self.kind == Type::Histogram {
+            reserved.push(LE);
+        }
+        if members.iter().any(|(.., description)| is_each(description)) {
+            reserved.extend([PROCESS, SLOT]);
+        }
+        reserved
+    }
+
+    /// Takes up the series, in their order; returns how many had to be left out.
+    fn admit(&mut self, members: &[Found<'_>], segment_label: bool, escaping: Escaping) -> u64 {
+        let mut known: HashSet<Vec<(String, String)>> = HashSet::with_capacity(members.len());
+        let mut left_out = 0;
+        let reserved = self.reserved(members, segment_label);
+        for unchanged in [true, false] {
+            for &(source, segment, series, description) in members {
+                let is_unchanged = description
+                    .labels
+                    .iter()
+                    .all(|(name, _)| *escape(name, escaping, Place::Label) == **name);
+                if is_unchanged != unchanged {
+                    continue;
+                }
+                let segment = segment_label.then_some(segment);
+                let found = [escaping, Escaping::Values].into_iter().find_map(|escaping| {
+                    let labels = labels(description, &reserved, segment, escaping);
+                    let mut key = labels.clone();
+                    key.sort_unstable();
+                    known.insert(key).then_some(labels)
+                });
+                match found {
+                    Some(labels) => self.members.push(Member {
+                        source,
+                        series,
+                        labels,
+                        each: is_each(description),
+                    }),
+                    None => left_out += 1,
+                }
+            }
+        }
+        self.members
+            .sort_unstable_by_key(|member| (member.source, member.series));
+        left_out
+    }
+}
+
+impl Family {
+    /// Gives all series the same label names in the same order, the missing ones without a value.
+    fn pad(&mut self) {
+        let mut names: Vec<String> = Vec::new();
+        for (name, _) in self.members.iter().flat_map(|member| &member.labels) {
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        let any_each = self.members.iter().any(|member| member.each);
+        for member in &mut self.members {
+            let labels = std::mem::take(&mut member.labels);
+            let value = |name: &String| {
+                let found = labels.iter().find(|(other, _)| other == name);
+                found.map_or(String::new(), |(_, value)| value.clone())
+            };
+            member.labels = names.iter().map(|name| (name.clone(), value(name))).collect();
+            if any_each && !member.each {
+                let process = [PROCESS, SLOT].map(|name| (name.to_owned(), String::new()));
+                member.labels.extend(process);
+            }
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Putting the numbers in.
+
+use shmetrics::snapshot::{BucketScheme, Histogram, Number, ProcessValue, Series, Value};
+
+use super::line::push_pair;
+use super::{HistogramLines, Lines, Plan, SeriesLines};
+use crate::constants::Span;
+use crate::each::Processes;
+use crate::encoder::Source;
+use crate::filter::Filter;
+use crate::number::{self, Cursor};
+use crate::resolve::{PROCESS, SLOT};
+
+impl SeriesLines {
+    /// The series, where it was when the lines were prepared.
+    #[inline]
+    fn find<'a>(&self, sources: &[Source<'a>]) -> Option<&'a Series> {
+        sources.get(self.source)?.snapshot.series.get(self.series)
+    }
+}
+
+impl Plan {
+    /// Appends all families that pass the filter. `sources` are those of the plan.
+    pub(crate) fn write(
+        &self,
+        sources: &[Source<'_>],
+        filter: Filter<'_>,
+        processes: &mut Processes,
+        page: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) {
+        for family in &self.families {
+            if !filter.passes(&family.original, &family.base, family.kind) {
+                continue;
+            }
+            let start = out.len();
+            out.extend_from_slice(self.constants.get(family.head));
+            let body = out.len();
+            if page.len() < family.room {
+                page.resize(family.room, 0);
+            }
+            let mut cursor = Cursor::new(page);
+            for lines in &self.series[family.series.clone()] {
+                if let Some(series) = lines.find(sources) {
+                    self.put_series(&lines.lines, &series.value, &mut cursor);
+                }
+            }
+            let written = cursor.written();
+            out.extend_from_slice(&page[..written]);
+            if family.each {
+                for lines in &self.series[family.series.clone()] {
+                    if let (Lines::Each(stem), Some(series)) = (&lines.lines, lines.find(sources)) {
+                        self.push_each(*stem, &series.value, processes, out);
+                    }
+                }
+            }
+            if out.len() == body {
+                // Nobody has set any of its gauges: metadata alone say nothing.
+                out.truncate(start);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn put_series(&self, lines: &Lines, value: &Value, cursor: &mut Cursor<'_>) {
+        match (lines, value) {
+            (Lines::Sample { prefix, end }, value) => {
+                let number = match *value {
+                    Value::CounterU64(value) => Number::U64(value),
+                    Value::CounterF64(value) => Number::F64(value),
+                    Value::GaugeI64(Some(value)) => Number::I64(value),
+                    Value::GaugeF64(Some(value)) => Number::F64(value),
+                    _ => return,
+                };
+                cursor.put(self.constants.get(*prefix));
+                cursor.put_line(number);
+                if *end > prefix.end {
+                    let tail = Span {
+                        start: prefix.end,
+                        end: *end,
+                    };
+                    cursor.put(self.constants.get(tail));
+                }
+            }
+            (Lines::Histogram(number), Value::Histogram(histogram)) => {
+                if let Some(lines) = self.histograms.get(*number) {
+                    cursor.put_with(|room| self.put_histogram(lines, histogram, room));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    #[inline(never)]
+    fn put_histogram(&self, lines: &HistogramLines, histogram: &Histogram, room: &mut [u8]) -> usize {
+        let mut cursor = Cursor::new(room);
+        let (mut total, mut next) = (0u64, 0);
+        for bucket in &self.buckets[lines.buckets.clone()] {
+            while next <= bucket.last {
+                // Only a damaged file has counts that do not fit; at the limit they stay monotone.
+                total = total.saturating_add(histogram.counts.get(next).copied().unwrap_or(0));
+                next += 1;
+            }
+            cursor.put(self.constants.get(bucket.prefix));
+            cursor.put_line(Number::U64(total));
+        }
+        if !self.open_metrics || sum_is_allowed(histogram) {
+            cursor.put(self.constants.get(lines.sum));
+            cursor.put_line(Number::F64(histogram.sum));
+            cursor.put(self.constants.get(lines.count));
+            // The total is that of the buckets, so that they always agree.
+            cursor.put_line(Number::U64(total));
+        }
+        cursor.put(self.constants.get(lines.tail));
+        cursor.written()
+    }
+
+    fn push_each(&self, stem: Span, value: &Value, processes: &mut Processes, out: &mut Vec<u8>) {
+        if let Value::Each(values) = value {
+            let stem = self.constants.get(stem);
+            processes.each(values, |value, process, slot| {
+                self.push_process(stem, value, process, slot, out)
+            });
+        }
+    }
+
+    fn push_process(&self, stem: &[u8], value: &ProcessValue, process: &str, slot: bool, out: &mut Vec<u8>) {
+        out.extend_from_slice(stem);
+        push_pair(out, PROCESS, process);
+        // The same label names in the whole family, as elsewhere.
+        if slot || self.open_metrics {
+            out.push(b',');
+            out.extend_from_slice(SLOT.as_bytes());
+            out.extend_from_slice(b"=\"");
+            if slot {
+                number::push(out, Number::U64(value.slot));
+            }
+            out.push(b'"');
+        }
+        out.extend_from_slice(b"} ");
+        number::push_line(out, value.value);
+    }
+}
+
+/// OpenMetrics has a sum and a count only where the sum cannot go down: not if values may be negative.
+fn sum_is_allowed(histogram: &Histogram) -> bool {
+    let negative = match &histogram.scheme {
+        BucketScheme::Exponential(_) => false,
+        BucketScheme::Classic(classic) => classic.bounds().first().is_some_and(|bound| *bound < 0.0),
+    };
+    !negative && histogram.sum >= 0.0
+}

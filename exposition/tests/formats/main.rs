@@ -1,0 +1,11 @@
+//! Every format: as expected to the byte, and, of whatever a segment may say, valid, complete and without a series twice.
+
+mod expected;
+mod identity;
+mod make;
+mod parse;
+mod proto;
+mod random;
+mod strict;
+#[path = "../../../tests/support/mod.rs"]
+mod support;
