@@ -67,6 +67,17 @@ pub enum OpenError {
         /// The path.
         path: PathBuf,
     },
+    /// The file system is mounted read-only.
+    #[error(
+        "cannot {operation} {}: its file system is mounted read-only; mount it writable, or give another path (reading works)",
+        path.display()
+    )]
+    ReadOnlyFileSystem {
+        /// What was attempted.
+        operation: &'static str,
+        /// The path.
+        path: PathBuf,
+    },
     /// Not a regular file, or a link.
     #[error("{} is {found}, expected a regular file; a segment is never a link, a folder or a device", path.display())]
     WrongFileType {
@@ -124,6 +135,14 @@ pub enum OpenError {
         /// Bytes needed at once.
         needed: u64,
     },
+    /// The segment cannot be mapped: a limit of this process. It needs as much as the file is long, of addresses, not of memory.
+    #[error(
+        "this process has no address space left to map {}; raise the limit (ulimit -v), or use the compact preset", path.display()
+    )]
+    AddressSpace {
+        /// The path.
+        path: PathBuf,
+    },
     /// The file is not a segment, or one that this library cannot use.
     #[error("{}: {source}", path.display())]
     Layout {
@@ -135,6 +154,15 @@ pub enum OpenError {
     /// The segment was given up or replaced.
     #[error("the segment {} is retired; open its name again", path.display())]
     Retired {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Pages of the file were gone although it has its length; only told where [`crate::sigbus`] guards.
+    #[error(
+        "pages of {} are gone, although it has its length: it was truncated and extended again, or its storage fails; make a new one",
+        path.display()
+    )]
+    Lost {
         /// The path.
         path: PathBuf,
     },
@@ -301,6 +329,15 @@ pub enum ReadError {
         /// Bytes of the segment.
         expected: u64,
     },
+    /// Pages of the file were gone although it has its length; only told where [`crate::sigbus`] guards.
+    #[error(
+        "pages of {} are gone, although it has its length: it was truncated and extended again, or its storage fails; make a new one",
+        path.display()
+    )]
+    Lost {
+        /// The path.
+        path: PathBuf,
+    },
     /// Liveness cannot be asked for.
     #[error("cannot ask who owns {}: {source}", path.display())]
     Owners {
@@ -308,5 +345,41 @@ pub enum ReadError {
         path: PathBuf,
         /// The error.
         source: io::Error,
+    },
+}
+
+/// Why series cannot be reset. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResetError {
+    /// The segment cannot be opened for writing.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The segment cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The segment was made without room for it.
+    #[error(
+        "the segment {} has no reset tables (format version {version}); retire it and create it anew with 2 reset tables", path.display()
+    )]
+    NoTables {
+        /// The path.
+        path: PathBuf,
+        /// Version of the segment's format.
+        version: u64,
+    },
+    /// Somebody else does.
+    #[error("another reset of {} is under way; try again when it is done", path.display())]
+    UnderWay {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Storage for the baselines cannot be allocated.
+    #[error("no storage for the baselines of {}: {reason}; free space in the file system, or create the segment with a larger budget", path.display())]
+    Storage {
+        /// The path.
+        path: PathBuf,
+        /// The cause.
+        reason: &'static str,
     },
 }

@@ -41,11 +41,15 @@
 //!  1  layout/      offsets, sizes, geometry, records: pure
 //!  2  buckets/     value <-> bucket index: pure
 //!  3  map          the only file that maps memory                            unsafe
+//!     sigbus       readers survive that a file is truncated, if asked to     unsafe
 //!  4  words        bytes -> words, proven once                               unsafe
 //!  5  protocol/    the algorithms, over words; loom runs them on the heap
 //!  6  segment/     create, open; process slots, lanes, liveness, fork        unsafe where it calls the system
 //!  7  instrument/  counter, gauge, histogram, family: the handles
 //!  8  snapshot/    plain data, merge rules, and the reader that fills it
+//!  9  reset        a baseline that readers subtract
+//! 10  verify/      the full check of a segment against SPEC.md
+//! 11  dump/        every committed word of a segment, with its name and meaning
 //! ```
 //!
 //! `SPEC.md` is the format, byte by byte; `DESIGN.md` says why it is so.
@@ -62,6 +66,11 @@ compile_error!(
      relaxed loads from read-only pages, which Rust guarantees on 64-bit targets only"
 );
 
+/// How random tests are run, shared with those in tests/.
+#[cfg(test)]
+#[path = "../tests/support/random.rs"]
+mod random;
+
 #[doc(hidden)]
 pub mod sync;
 
@@ -71,6 +80,9 @@ pub mod buckets;
 
 #[cfg(not(shmetrics_loom))]
 mod map;
+
+#[cfg(not(shmetrics_loom))]
+pub mod sigbus;
 
 #[doc(hidden)]
 pub mod words;
@@ -91,11 +103,20 @@ pub mod instrument;
 pub mod snapshot;
 
 #[cfg(not(shmetrics_loom))]
+pub mod reset;
+
+#[cfg(not(shmetrics_loom))]
+pub mod verify;
+
+#[cfg(not(shmetrics_loom))]
+pub mod dump;
+
+#[cfg(not(shmetrics_loom))]
 pub use api::*;
 
 #[cfg(not(shmetrics_loom))]
 mod api {
-    pub use crate::error::{OpenError, ReadError, RegisterError};
+    pub use crate::error::{OpenError, ReadError, RegisterError, ResetError};
     pub use crate::instrument::{
         BoundCounter, BoundHistogram, Counter, Family, FloatCounter, FloatGauge, FloatHistogram, Gauge,
         Histogram, Timer,

@@ -6,11 +6,15 @@
 //! * [`wipe_on_fork`]: private memory that reads as zero in every child, however it was cloned.
 //! * [`cover`]: a private sink over a range of a mapping (after fork).
 //! * [`populate`]: allocates the storage behind a range, with an error instead of SIGBUS.
+//! * [`blank`]: zeros in place of pages that are gone, for [`crate::sigbus`]; [`registry`] knows which pages are a reader's.
 //!
 //! SIGBUS: nobody truncates a published segment (SPEC.md section 4, A-4) and every range is populated before its first use, so that
 //! no store can hit a hole that a full file system cannot fill. (On a copy-on-write file system on disk a page needs new space again
-//! after each write-back: there a full disk can still kill. tmpfs and file systems that write in place are safe.)
+//! after each write-back: there a full disk can still kill. tmpfs and file systems that write in place are safe.) A reader that trusts
+//! nobody, not even in that, has [`crate::sigbus`].
 #![allow(unsafe_code)]
+
+mod registry;
 
 use std::fs::File;
 use std::io;
@@ -20,12 +24,15 @@ use std::ptr::null_mut;
 use memmap2::{MmapOptions, MmapRaw};
 use rustix::mm::{Advice, MapFlags, MsyncFlags, ProtFlags};
 
+use self::registry::Registration;
 use crate::sync::AtomicU64;
 use crate::words::{ReadWords, from_mapping};
 
 /// A mapped segment.
 #[derive(Debug)]
 pub(crate) struct Mapping {
+    /// Of a read-only mapping. Before `raw`: fields are dropped in this order, and nothing may be entered that is unmapped.
+    registration: Option<Registration>,
     raw: MmapRaw,
     writable: bool,
 }
@@ -34,15 +41,28 @@ impl Mapping {
     /// Maps `length` bytes of `file`, shared and writable.
     pub(crate) fn writable(file: &File, length: u64) -> io::Result<Mapping> {
         let raw = MmapOptions::new().len(to_usize(length)?).map_raw(file)?;
-        Ok(Mapping { raw, writable: true })
+        Ok(Mapping {
+            registration: None,
+            raw,
+            writable: true,
+        })
     }
 
-    /// Maps `length` bytes of `file`, shared and read-only: no store can get through it.
+    /// Maps `length` bytes of `file`, shared and read-only: no store can get through it. Known to [`blank`].
     pub(crate) fn read_only(file: &File, length: u64) -> io::Result<Mapping> {
         let raw = MmapOptions::new()
             .len(to_usize(length)?)
             .map_raw_read_only(file)?;
-        Ok(Mapping { raw, writable: false })
+        Ok(Mapping {
+            registration: Registration::new(raw.as_ptr() as usize, raw.len()),
+            raw,
+            writable: false,
+        })
+    }
+
+    /// Were pages gone when they were read, so that zeros were read instead? Only where [`crate::sigbus`] guards.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.registration.as_ref().is_some_and(Registration::is_lost)
     }
 
     /// All words, for readers.
@@ -120,6 +140,31 @@ pub(crate) fn cover(mapping: &Mapping, offset: u64, length: u64) -> io::Result<(
         )
     };
     covered.map(drop).map_err(io::Error::from)
+}
+
+/// Puts private zero pages over a read-only mapping of ours, from the page of `address` to its end, and marks it as lost. `false`: the
+/// address is in no such mapping, or the kernel refused. No heap, no lock: for the handler of SIGBUS.
+///
+/// To the end and not only over the page: what lies behind a page that is beyond the end of the file is beyond it, too, and so a
+/// mapping is covered in few pieces, of which the kernel allows a process only so many.
+pub(crate) fn blank(address: usize) -> bool {
+    // Marked first: whoever reads the zeros then finds the mark.
+    let Some(end) = registry::mark_lost(address) else {
+        return false;
+    };
+    let start = address / page_length() * page_length();
+    // SAFETY: `start .. end` lies in a mapping of this file's, which begins on a page and is still there: the thread that was
+    // interrupted reads through it, and its entry goes before it is unmapped. It is replaced in place (MAP_FIXED) by memory that
+    // can be read as it could; only `ReadWords` looks at it, by atomic loads, for which zeros are valid.
+    let covered = unsafe {
+        rustix::mm::mmap_anonymous(
+            start as *mut core::ffi::c_void,
+            end - start,
+            ProtFlags::READ,
+            MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::NORESERVE,
+        )
+    };
+    covered.is_ok()
 }
 
 /// Private memory of this process that reads as zero in every child, be it forked or raw-cloned. Never unmapped.

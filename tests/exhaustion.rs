@@ -277,7 +277,7 @@ fn label_sets_beyond_the_limit_are_counted_in_the_overflow_series() {
 fn a_full_file_system_costs_no_count() {
     // SAFETY: no arguments.
     if unsafe { libc::geteuid() } != 0 {
-        println!("skipped: mounting a small tmpfs needs root");
+        skip("mounting a small tmpfs needs root");
         return;
     }
     let scratch = Scratch::new("full");
@@ -296,7 +296,7 @@ fn a_full_file_system_costs_no_count() {
         )
     };
     if mounted != 0 {
-        println!("skipped: cannot mount a tmpfs here");
+        skip("cannot mount a tmpfs here");
         return;
     }
     let result = std::panic::catch_unwind(|| {

@@ -109,7 +109,6 @@ fn a_writer_dead_in_between_is_never_called_exact() {
 
 const MUTANTS: &[Mutant] = &[
     ("shared.sum", one_writer),
-    ("shared.bucket", one_writer),
     ("shared.s4", one_writer),
     ("shared.r1", one_writer),
     ("shared.r2", one_writer),

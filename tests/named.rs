@@ -199,7 +199,7 @@ fn the_mode_of_a_named_segment_is_as_configured_whatever_the_umask() {
 fn who_may_only_read_a_named_segment_reads_it() {
     // SAFETY: no arguments.
     if unsafe { libc::geteuid() } != 0 {
-        println!("skipped: dropping privileges needs root");
+        skip("dropping privileges needs root");
         return;
     }
     let _alone = alone();

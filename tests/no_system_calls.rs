@@ -92,7 +92,7 @@ fn under_seccomp(prepare: impl FnOnce() -> Box<dyn FnOnce() -> bool>) -> i32 {
 #[track_caller]
 fn assert_calm(code: i32) {
     if code == 77 {
-        println!("skipped: seccomp is not available here");
+        skip("seccomp is not available here");
     } else {
         assert_eq!(code, 0, "{} means killed at a system call", -libc::SIGSYS);
     }
@@ -133,6 +133,7 @@ fn operations_make_no_system_call_and_allocate_nothing() {
         histogram.record(1);
         classic.record(1.0);
         family.with(["200"]).inc();
+        segment.log_error("known");
         let (bound, bound_histogram) = (counter.bind(), histogram.bind());
         let segment = segment.clone();
         Box::new(move || {
@@ -151,6 +152,13 @@ fn operations_make_no_system_call_and_allocate_nothing() {
                 family.with(["200"]).inc();
                 // A new epoch now and then: rotations and seals are part of recording.
                 segment.tick();
+                // Known, new, and one for which there is no entry, cut or not.
+                segment.log_error("known");
+                segment.log_error(format_args!(
+                    "{} of many that are rather long: {:>200}",
+                    n % 100,
+                    "cut"
+                ));
             }
             ALLOCATIONS.get() == before
         })
@@ -176,6 +184,13 @@ fn snapshots_make_no_system_call_and_allocate_nothing_once_warm() {
         .unwrap();
     counter.inc();
     gauge.set(4);
+    (0..50_000).for_each(|n| histogram.record(n * 1000));
+    ["one", "two", "three"]
+        .iter()
+        .for_each(|text| segment.log_error(text));
+    // What was reset is subtracted each time.
+    assert_eq!(shmetrics::reset::at_path(&path, |_| true).unwrap().series, 2);
+    counter.inc();
     (0..50_000).for_each(|n| histogram.record(n * 1000));
     let code = under_seccomp(|| {
         let mut reader = Reader::open_path(&path).unwrap();

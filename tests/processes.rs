@@ -226,7 +226,7 @@ fn a_raw_clone_leaves_the_parents_lane_alone() {
 fn a_child_that_became_nobody_loses_nothing() {
     // SAFETY: no arguments.
     if unsafe { libc::geteuid() } != 0 {
-        println!("skipped: dropping privileges needs root");
+        skip("dropping privileges needs root");
         return;
     }
     let scratch = Scratch::new("nobody");

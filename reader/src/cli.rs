@@ -1,11 +1,13 @@
 //! Commands and flags. Every flag has a twin in the environment: `--format` is `SHMETRICS_FORMAT`.
 
 mod flags;
+mod serving;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 pub(crate) use self::flags::*;
+pub(crate) use self::serving::*;
 use crate::exit::Failure;
 
 const PLACES: &str = "\
@@ -28,16 +30,30 @@ pub(crate) enum Command {
     Create(Create),
     /// Print what all workers did together
     Snapshot(Snapshot),
+    /// Print every value on a line of its own
+    Text(Text),
     /// Print or export a snapshot with rates again and again, one JSON object each
     Watch(Watch),
+    /// Serve segments over HTTP: Prometheus, JSON, health
+    Serve(Serve),
+    /// Hand out values through named pipes, one for each process and one for all
+    Pipe(Pipe),
     /// Show how a segment is made and how full it is, who is alive, what was lost
     Inspect(Inspect),
+    /// Check everything in a segment against its format, and say what breaks which rule
+    Verify(Verify),
+    /// Let counters and histograms count from zero again
+    Reset(Reset),
     /// Give a segment up: whoever opens its name next makes a new one
     Retire(Retire),
     /// Real workers count and record while some of them are killed; then every number is checked
     Demo(Demo),
+    /// Storms of processes that are killed, stopped and forked while readers check every number
+    Torture(Torture),
     #[command(hide = true)]
     DemoWorker(DemoWorker),
+    #[command(hide = true)]
+    TortureWorker(TortureWorker),
 }
 
 /// What the user wants. Help and version are printed here.
@@ -53,7 +69,8 @@ pub(crate) fn parse() -> Result<Command, Failure> {
             Err(Failure::Quiet)
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
-            let commands = "create, snapshot, watch, inspect, retire or demo";
+            let commands =
+                "create, snapshot, text, watch, serve, pipe, inspect, verify, reset, retire, demo or torture";
             Err(Failure::Input(format!(
                 "which command? {commands}; see `shmetrics --help`"
             )))
@@ -96,10 +113,12 @@ mod tests {
                 let Some(name) = flag.get_long().filter(|name| !["help", "version"].contains(name)) else {
                     continue;
                 };
-                let twin = format!("SHMETRICS_{}", name.to_uppercase().replace('-', "_"));
+                let twin = format!("SHMETRICS_{}", name.to_uppercase().replace(['-', '.'], "_"));
                 let found = flag.get_env().and_then(|name| name.to_str()).unwrap_or_default();
                 let expected = match (command.get_name(), name) {
                     ("create", "series") => "SHMETRICS_CREATE_SERIES",
+                    // `SHMETRICS_DIR` is the folder of segments.
+                    ("pipe", "dir") => "SHMETRICS_PIPE_DIR",
                     _ => &twin,
                 };
                 assert_eq!(found, expected);

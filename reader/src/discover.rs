@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use shmetrics::layout::geometry::Geometry;
 use shmetrics::layout::header::IMMUTABLE_WORDS;
-use shmetrics::segment::place::search_folders;
+use shmetrics::segment::place::{resolve_existing, search_folders};
 use shmetrics::{OpenError, Reader};
 
 use crate::exit::Failure;
@@ -28,6 +28,15 @@ pub(crate) fn open_place(place: &OsStr) -> Result<Reader, OpenError> {
     match place.to_str() {
         Some(place) => Reader::open(place),
         None => Reader::open_path(Path::new(place)),
+    }
+}
+
+/// The path of the place the user gave, or else of the only segment there is. Nothing is opened.
+pub(crate) fn path_of(place: Option<&OsStr>) -> Result<PathBuf, Failure> {
+    match place.map(|place| (place, place.to_str())) {
+        None => only(),
+        Some((_, Some(text))) => Ok(resolve_existing(text)?),
+        Some((place, None)) => Ok(PathBuf::from(place)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use shmetrics::{OpenError, ReadError, RegisterError};
+use shmetrics::{OpenError, ReadError, RegisterError, ResetError};
 
 use crate::terminal;
 
@@ -45,6 +45,12 @@ impl From<OpenError> for Failure {
 
 impl From<ReadError> for Failure {
     fn from(error: ReadError) -> Self {
+        Failure::Input(error.to_string())
+    }
+}
+
+impl From<ResetError> for Failure {
+    fn from(error: ResetError) -> Self {
         Failure::Input(error.to_string())
     }
 }

@@ -1,4 +1,4 @@
-//! How people write sizes, durations and modes, on the command line and in the environment.
+//! How people write sizes, durations, modes and addresses, on the command line and in the environment.
 
 use std::time::Duration;
 
@@ -60,6 +60,29 @@ pub(crate) fn mode(text: &str) -> Result<u32, String> {
     }
 }
 
+/// `HOST:PORT`, `[IPV6]:PORT` or `:PORT`, as text: names are looked up when it is listened on.
+pub(crate) fn address(text: &str) -> Result<String, String> {
+    let usage = || "use HOST:PORT, like 127.0.0.1:10291, [::1]:10291 or :10291".to_owned();
+    let (host, port) = text.trim().rsplit_once(':').ok_or_else(usage)?;
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let is_host = bare.is_some() || !host.contains([':', '[', ']', '/']);
+    match port.parse::<u16>() {
+        Ok(port) if is_host => Ok(format!("{host}:{port}")),
+        _ => Err(usage()),
+    }
+}
+
+/// A path of a URL: begins with a slash, and has nothing that a client would write in another way.
+pub(crate) fn telemetry_path(text: &str) -> Result<String, String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.' | '~');
+    match text.strip_prefix('/') {
+        Some(rest) if !rest.is_empty() && rest.chars().all(is_plain) => Ok(text.to_owned()),
+        _ => Err(
+            "use a path of letters, digits and / - _ . ~ that begins with a slash, like /metrics".to_owned(),
+        ),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,6 +126,39 @@ mod tests {
             "99999999999999999999999h",
         ] {
             assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses() {
+        for (text, address_text) in [
+            ("127.0.0.1:0", "127.0.0.1:0"),
+            (":10291", ":10291"),
+            ("[::1]:80", "[::1]:80"),
+            (" localhost:9 ", "localhost:9"),
+        ] {
+            assert_eq!(address(text).as_deref(), Ok(address_text), "{text}");
+        }
+        for text in [
+            "",
+            "80",
+            "localhost",
+            "::1:80",
+            "a:70000",
+            "a:-1",
+            "http://a:80",
+            "[::1:80",
+        ] {
+            assert!(address(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn telemetry_paths() {
+        assert_eq!(telemetry_path("/metrics").as_deref(), Ok("/metrics"));
+        assert_eq!(telemetry_path("/a/b-1").as_deref(), Ok("/a/b-1"));
+        for text in ["", "/", "metrics", "/a b", "/a?b", "/%41"] {
+            assert!(telemetry_path(text).is_err(), "{text}");
         }
     }
 

@@ -199,6 +199,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::random::config(256))]
+
         #[test]
         fn index_is_the_first_bucket_not_exceeded(
             bounds in prop::collection::btree_set(-100_i32..100, 1..40),

@@ -216,6 +216,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::random::config(256))]
+
         #[test]
         fn any_input_is_survived_and_finite_bounds_give_no_nan(
             q in prop_oneof![0.0..=1.0, any::<f64>()],

@@ -13,6 +13,7 @@ use crate::layout::labels;
 use crate::layout::record::{MAX_HELP_LENGTH, MAX_NAME_LENGTH, MAX_RING_SLOTS, MAX_UNIT_LENGTH};
 use crate::segment::Unit;
 use crate::segment::attachment::Attachment;
+use crate::segment::error_log;
 use crate::segment::registry::{FamilyKey, SeriesKey, block_shape_of, register_family, register_series};
 use crate::segment::ticker;
 
@@ -106,8 +107,9 @@ impl<'a, I: Instrument> Builder<'a, I> {
         let Some(attachment) = self.attachment else {
             return Ok(I::noop());
         };
-        let family = register_family(attachment, self.family_key(&parameters))?;
-        make(attachment, &parameters, family, &labels, false, u64::MAX)
+        let family = register_family(attachment, self.family_key(&parameters));
+        let made = family.and_then(|family| make(attachment, &parameters, family, &labels, false, u64::MAX));
+        made.inspect_err(|error| error_log::registration_refused(attachment, error))
     }
 
     /// Registers the family, with these label names, and its overflow series. [`Family::with`] then gets the series of label values.
@@ -148,8 +150,12 @@ impl<'a, I: Instrument> Builder<'a, I> {
                 I::noop(),
             ));
         };
-        let family = register_family(attachment, self.family_key(&parameters))?;
-        let overflow = make(attachment, &parameters, family, &overflow_labels, true, u64::MAX)?;
+        let registered = register_family(attachment, self.family_key(&parameters)).and_then(|family| {
+            let overflow = make(attachment, &parameters, family, &overflow_labels, true, u64::MAX)?;
+            Ok((family, overflow))
+        });
+        let (family, overflow) =
+            registered.inspect_err(|error| error_log::registration_refused(attachment, error))?;
         let attachment = Some(Arc::clone(attachment));
         // The overflow series is a member, too.
         let limit = self.limit.saturating_add(1);

@@ -6,10 +6,11 @@ use super::builder::make;
 use super::handle::{Instrument, Parameters};
 use crate::error::RegisterError;
 use crate::layout::Fnv;
-use crate::layout::header::{LOSS_LABEL_SETS_OFFSET, LOSS_SERIES_OFFSET};
+use crate::layout::header::{LOSS_LABEL_SETS_OFFSET, LOSS_REFUSED_LABEL_SETS_OFFSET};
 use crate::layout::labels;
 use crate::segment::attachment::Attachment;
-use crate::sync::{AcqRel, Acquire, AtomicPtr};
+use crate::segment::error_log;
+use crate::sync::{AcqRel, Acquire, AtomicBool, AtomicPtr, Relaxed};
 
 /// The one label of a family's overflow series, with the value `true`.
 pub(super) const OVERFLOW_LABEL: &str = "shmetrics_overflow";
@@ -42,6 +43,8 @@ pub struct Family<I, const N: usize> {
     overflow: I,
     /// Open addressing; a place is set once and stays until the family is dropped.
     cache: Box<[AtomicPtr<Entry<I, N>>]>,
+    /// Is it logged that the limit is reached, and that a label set was refused?
+    told: [AtomicBool; 2],
 }
 
 struct Entry<I, const N: usize> {
@@ -77,6 +80,7 @@ impl<I: Instrument, const N: usize> Family<I, N> {
             limit,
             overflow,
             cache,
+            told: [const { AtomicBool::new(false) }; 2],
         }
     }
 
@@ -101,11 +105,19 @@ impl<I: Instrument, const N: usize> Family<I, N> {
                         ..
                     }
                 );
-                attachment.count_loss(if is_limit {
-                    LOSS_LABEL_SETS_OFFSET
+                let (loss, told) = if is_limit {
+                    (LOSS_LABEL_SETS_OFFSET, &self.told[0])
                 } else {
-                    LOSS_SERIES_OFFSET
-                });
+                    (LOSS_REFUSED_LABEL_SETS_OFFSET, &self.told[1])
+                };
+                attachment.count_loss(loss);
+                if !told.swap(true, Relaxed) {
+                    error_log::log_refusal(
+                        attachment,
+                        &error,
+                        "label sets are counted in the overflow series",
+                    );
+                }
                 &self.overflow
             }
         }

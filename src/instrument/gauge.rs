@@ -79,7 +79,13 @@ impl Cell {
 
     fn stamp_now(&self, cell: &[AtomicU64; 2]) {
         if let Some(attachment) = self.series.attachment() {
-            stamp(cell, attachment.word(STAMP_OFFSET).fetch_add(1, Relaxed) + 1);
+            stamp(
+                cell,
+                attachment
+                    .word(STAMP_OFFSET)
+                    .fetch_add(1, Relaxed)
+                    .saturating_add(1),
+            );
         }
     }
 }

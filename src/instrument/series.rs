@@ -10,13 +10,13 @@ use crate::buckets::{Classic, Indexer};
 use crate::layout::LINE_LENGTH;
 use crate::layout::block::{BUCKETS, BlockShape, EPOCH, INVALID};
 use crate::layout::geometry::BLOCK_GRANULE_LENGTH;
-use crate::layout::header::{ANOMALIES_OFFSET, LOSS_GAUGE_WRITES_OFFSET};
+use crate::layout::header::LOSS_GAUGE_WRITES_OFFSET;
 use crate::protocol::histogram::{Head, Observation, Sum};
 use crate::protocol::latch::SEAL_INTERVAL;
 use crate::protocol::{histogram, latch, ring, shared};
 use crate::segment::attachment::Attachment;
-use crate::segment::lane;
 use crate::segment::thread::{self, PlaceWord, ThreadBlock};
+use crate::segment::{error_log, lane};
 use crate::sync::{AtomicU64, Relaxed};
 use crate::words::{from_mapping, word_at};
 
@@ -112,6 +112,13 @@ impl Scalar {
         let base = thread::page().slots[attachment.number].base.load(Relaxed);
         if base == 0 {
             attachment.count_loss(LOSS_GAUGE_WRITES_OFFSET);
+            error_log::log_once(
+                attachment,
+                &attachment.told_gauges,
+                format_args!(
+                    "a process without a slot, or without storage for its gauges, drops its gauge writes"
+                ),
+            );
             return None;
         }
         // SAFETY: as in `gauge_cell`.
@@ -323,7 +330,7 @@ impl Distribution {
         if !latch::seal(self.whole(block), &self.shape)
             && let Some(attachment) = &self.attachment
         {
-            attachment.count_loss(ANOMALIES_OFFSET);
+            lane::mended(attachment);
         }
     }
 

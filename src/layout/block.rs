@@ -17,62 +17,75 @@
 //!
 //! In the shared lane (many writers) line 0 holds: count = begun, `sum[0]` = sum, `sum[1]` = landed; latch and ring are unused.
 
+use super::fields::fields;
 use super::{LINE_LENGTH, LINE_WORDS};
 
-/// Number of the last record that began (shared lane: records begun).
-pub const COUNT: usize = 0;
-/// Sum after an even number of records (shared lane: the sum).
-pub const SUM: usize = 1;
-/// Sum after an odd number of records (shared lane: records landed).
-pub const SUM_ODD: usize = 2;
+fields! {
+    /// The words of line 0 that have a meaning.
+    FIELDS, words:
+    /// Number of the last record that began (shared lane: records begun).
+    COUNT = 0, A64 "count";
+    /// Sum after an even number of records (shared lane: the sum).
+    SUM = 1, A64 "sum";
+    /// Sum after an odd number of records (shared lane: records landed).
+    SUM_ODD = 2, A64 "sum_odd";
+    /// NB − the lowest touched bucket.
+    LOWEST = 3, A64 "lowest";
+    /// The highest touched bucket + 1.
+    HIGHEST = 4, A64 "highest";
+    /// Bitwise complement of the least value.
+    MINIMUM = 5, A64 "minimum";
+    /// The greatest value + 1.
+    MAXIMUM = 6, A64 "maximum";
+    /// Values that are no observation.
+    INVALID = 7, A64 "invalid";
+    /// Epoch of the newest record, plus nothing: 0 = none yet.
+    EPOCH = 8, A64 "epoch";
+    /// Latch: number of the seal that last began.
+    LATCH_BEGIN = 9, A64 "latch_begin";
+    /// Latch: number of the seal that last ended.
+    LATCH_VERSION = 10, A64 "latch_version";
+    /// Ring: number of the rotation that last began.
+    ROTATIONS = 11, A64 "rotations";
+    /// Count when the present owner took the lane.
+    BASELINE_COUNT = 12, A64 "baseline_count";
+    /// Sum when the present owner took the lane.
+    BASELINE_SUM = 13, A64 "baseline_sum";
+}
 /// Shared lane: records whose bucket and sum have landed.
 pub const LANDED: usize = SUM_ODD;
-/// NB − the lowest touched bucket.
-pub const LOWEST: usize = 3;
-/// The highest touched bucket + 1.
-pub const HIGHEST: usize = 4;
-/// Bitwise complement of the least value.
-pub const MINIMUM: usize = 5;
-/// The greatest value + 1.
-pub const MAXIMUM: usize = 6;
-/// Values that are no observation.
-pub const INVALID: usize = 7;
-/// Epoch of the newest record, plus nothing: 0 = none yet.
-pub const EPOCH: usize = 8;
-/// Latch: number of the seal that last began.
-pub const LATCH_BEGIN: usize = 9;
-/// Latch: number of the seal that last ended.
-pub const LATCH_VERSION: usize = 10;
-/// Ring: number of the rotation that last began.
-pub const ROTATIONS: usize = 11;
-/// Count when the present owner took the lane.
-pub const BASELINE_COUNT: usize = 12;
-/// Sum when the present owner took the lane.
-pub const BASELINE_SUM: usize = 13;
 /// First bucket.
 pub const BUCKETS: usize = LINE_WORDS;
 
 /// Words of a state before its buckets.
 pub const STATE_HEADER_WORDS: usize = 8;
-/// In a state: records.
-pub const STATE_COUNT: usize = 0;
-/// In a state: sum.
-pub const STATE_SUM: usize = 1;
-/// In a state: as [`LOWEST`].
-pub const STATE_LOWEST: usize = 2;
-/// In a state: as [`HIGHEST`].
-pub const STATE_HIGHEST: usize = 3;
-/// In a state: as [`MINIMUM`].
-pub const STATE_MINIMUM: usize = 4;
-/// In a state: as [`MAXIMUM`].
-pub const STATE_MAXIMUM: usize = 5;
-/// In a state: as [`INVALID`].
-pub const STATE_INVALID: usize = 6;
+fields! {
+    /// The words of a state before its buckets.
+    STATE_FIELDS, words:
+    /// In a state: records.
+    STATE_COUNT = 0, A64 "state_count";
+    /// In a state: sum.
+    STATE_SUM = 1, A64 "state_sum";
+    /// In a state: as [`LOWEST`].
+    STATE_LOWEST = 2, A64 "state_lowest";
+    /// In a state: as [`HIGHEST`].
+    STATE_HIGHEST = 3, A64 "state_highest";
+    /// In a state: as [`MINIMUM`].
+    STATE_MINIMUM = 4, A64 "state_minimum";
+    /// In a state: as [`MAXIMUM`].
+    STATE_MAXIMUM = 5, A64 "state_maximum";
+    /// In a state: as [`INVALID`].
+    STATE_INVALID = 6, A64 "state_invalid";
+}
 
-/// In a ring slot: label of the copy that last began.
-pub const RING_BEGIN: usize = 0;
-/// In a ring slot: label of the copy that last ended; 0 = none.
-pub const RING_LABEL: usize = 1;
+fields! {
+    /// The words of a ring slot before its state.
+    RING_FIELDS, words:
+    /// In a ring slot: label of the copy that last began.
+    RING_BEGIN = 0, A64 "ring_begin";
+    /// In a ring slot: label of the copy that last ended; 0 = none.
+    RING_LABEL = 1, A64 "ring_label";
+}
 /// In a ring slot: first word of the state.
 pub const RING_STATE: usize = 2;
 /// Copies of a latch.

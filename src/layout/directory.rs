@@ -12,52 +12,67 @@
 //!
 //! Only the owner words decide (with the lock byte of the slot, SPEC.md section 10); the description is for people.
 
+use super::fields::fields;
+
 /// Bytes of a process slot's entry.
 pub const PROCESS_ENTRY_LENGTH: u64 = 384;
-/// Incarnation of the slot and its [`SlotState`].
-pub const PROCESS_OWNER_OFFSET: u64 = 0x000;
-/// Bytes of the slot that are committed: 0, or all its gauge cells.
-pub const PROCESS_COMMITTED_OFFSET: u64 = 0x008;
-/// How often the description was changed after the slot was claimed, times two; odd while it is being changed.
-pub const PROCESS_DESCRIPTION_OFFSET: u64 = 0x010;
-/// Process id as its owner sees it.
-pub const PROCESS_PID_OFFSET: u64 = 0x080;
-/// Inode of the owner's pid namespace: a pid means nothing without it.
-pub const PROCESS_PID_NAMESPACE_OFFSET: u64 = 0x088;
-/// Start time of the process in clock ticks since boot (field 22 of `/proc/PID/stat`).
-pub const PROCESS_START_TICKS_OFFSET: u64 = 0x090;
-/// Wall clock when the slot was claimed, nanoseconds since 1970.
-pub const PROCESS_CLAIMED_NS_OFFSET: u64 = 0x098;
-/// The owner's role: UTF-8, padded with NUL.
-pub const PROCESS_ROLE_OFFSET: u64 = 0x0a0;
 /// Bytes of the role.
 pub const PROCESS_ROLE_LENGTH: u64 = 64;
-/// The owner's command line, shortened: UTF-8, padded with NUL.
-pub const PROCESS_COMMAND_OFFSET: u64 = 0x0e0;
 /// Bytes of the command.
 pub const PROCESS_COMMAND_LENGTH: u64 = 128;
 
+fields! {
+    /// The fields of a process entry.
+    PROCESS_FIELDS, bytes:
+    /// Incarnation of the slot and its [`SlotState`].
+    PROCESS_OWNER_OFFSET = 0x000, A64 "process_owner";
+    /// Bytes of the slot that are committed: 0, or all its gauge cells.
+    PROCESS_COMMITTED_OFFSET = 0x008, A64 "process_committed";
+    /// How often the description was changed after the slot was claimed, times two; odd while it is being changed.
+    PROCESS_DESCRIPTION_OFFSET = 0x010, A64 "process_description";
+    /// Process id as its owner sees it.
+    PROCESS_PID_OFFSET = 0x080, U64 "process_pid";
+    /// Inode of the owner's pid namespace: a pid means nothing without it.
+    PROCESS_PID_NAMESPACE_OFFSET = 0x088, U64 "process_pid_namespace";
+    /// Start time of the process in clock ticks since boot (field 22 of `/proc/PID/stat`).
+    PROCESS_START_TICKS_OFFSET = 0x090, U64 "process_start_ticks";
+    /// Wall clock when the slot was claimed, nanoseconds since 1970.
+    PROCESS_CLAIMED_NS_OFFSET = 0x098, U64 "process_claimed_ns";
+    /// The owner's role: UTF-8, padded with NUL.
+    PROCESS_ROLE_OFFSET = 0x0a0, Text "process_role", PROCESS_ROLE_LENGTH;
+    /// The owner's command line, shortened: UTF-8, padded with NUL.
+    PROCESS_COMMAND_OFFSET = 0x0e0, Text "process_command", PROCESS_COMMAND_LENGTH;
+}
+
 /// Bytes of a lane's entry.
 pub const LANE_ENTRY_LENGTH: u64 = 128;
-/// The [`OwnerTag`] of the process whose thread has the lane; 0 = never taken.
-pub const LANE_OWNER_OFFSET: u64 = 0x00;
-/// How often the lane was taken by a process.
-pub const LANE_INCARNATION_OFFSET: u64 = 0x08;
-/// Bytes of the lane's front (bitmap and counters) that are committed: 0 or all.
-pub const LANE_COMMITTED_OFFSET: u64 = 0x10;
-/// The incarnation whose start the lane's baseline describes; 0 = the baseline is zero, nobody was there before.
-pub const LANE_BASELINE_OFFSET_WORD: u64 = 0x18;
-/// How many counter words that baseline covers; counters placed later had nothing before.
-pub const LANE_BASELINE_COUNTERS_OFFSET: u64 = 0x20;
-/// Tag of the process for which that baseline was written; a thread of the same process that takes the lane again keeps it.
-pub const LANE_BASELINE_OWNER_OFFSET: u64 = 0x28;
+fields! {
+    /// The fields of a lane entry.
+    LANE_FIELDS, bytes:
+    /// The [`OwnerTag`] of the process whose thread has the lane; 0 = never taken.
+    LANE_OWNER_OFFSET = 0x00, Tag "lane_owner";
+    /// How often the lane was taken by a process.
+    LANE_INCARNATION_OFFSET = 0x08, A64 "lane_incarnation";
+    /// Bytes of the lane's front (bitmap and counters) that are committed: 0 or all.
+    LANE_COMMITTED_OFFSET = 0x10, A64 "lane_committed";
+    /// The incarnation whose start the lane's baseline describes; 0 = the baseline is zero, nobody was there before.
+    LANE_BASELINE_WORD_OFFSET = 0x18, A64 "lane_baseline_word";
+    /// How many counter words that baseline covers; counters placed later had nothing before.
+    LANE_BASELINE_COUNTERS_OFFSET = 0x20, A64 "lane_baseline_counters";
+    /// Tag of the process for which that baseline was written; a thread of the same process that takes the lane again keeps it.
+    LANE_BASELINE_OWNER_OFFSET = 0x28, Tag "lane_baseline_owner";
+}
 
 /// Bytes of a gauge cell: one line, because any thread of the process may write it.
 pub const GAUGE_CELL_LENGTH: u64 = super::LINE_LENGTH;
-/// From the start of a gauge cell to its value.
-pub const GAUGE_VALUE_OFFSET: u64 = 0x00;
-/// From the start of a gauge cell to its stamp; 0 = never set.
-pub const GAUGE_STAMP_OFFSET: u64 = 0x08;
+fields! {
+    /// The fields of a gauge cell.
+    GAUGE_FIELDS, bytes:
+    /// From the start of a gauge cell to its value.
+    GAUGE_VALUE_OFFSET = 0x00, A64 "gauge_value";
+    /// From the start of a gauge cell to its stamp; 0 = never set.
+    GAUGE_STAMP_OFFSET = 0x08, A64 "gauge_stamp";
+}
 
 /// Where in the file the lock byte of a slot is: far beyond any content, where locks are legal and no read or write ever goes.
 pub const LOCK_BASE_OFFSET: u64 = 1 << 60;

@@ -98,6 +98,14 @@ pub enum LayoutError {
         /// Its value.
         found: u64,
     },
+    /// V-12: a feature that writers must know and this library does not. Reading works.
+    #[error(
+        "V-12: to write the segment one must know features {found:#x}, which this library does not; upgrade it (reading works)"
+    )]
+    UnknownWriterFeatures {
+        /// The unknown bits.
+        found: u64,
+    },
 }
 
 /// Why a record is skipped. Readers count and report these; one bad record never hides the others.
@@ -131,7 +139,7 @@ pub enum RecordError {
     },
     /// V-24: text outside its region or limit.
     #[error(
-        "V-24: the {field} text at {offset}, {length} bytes, is outside the text region or its limit; the record is damaged"
+        "V-24: the {field} text at {offset}, {length} bytes, is outside the text region or its limits; the record is damaged"
     )]
     BadText {
         /// Which text.

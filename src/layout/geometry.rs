@@ -6,7 +6,9 @@
 use super::error::LayoutError;
 use super::header::*;
 use super::{Fnv, LINE_LENGTH, LINE_WORDS, REGION_ALIGNMENT, WORD_LENGTH, round_up};
-use super::{directory, record};
+use super::{directory, error_log, record};
+
+pub use super::capacities::Capacities;
 
 /// Most process slots: the slot's number plus one must fit the 16 bits of an owner word, with room for the released mark.
 pub const MAX_PROCESS_SLOTS: u64 = 4096;
@@ -18,6 +20,10 @@ pub const MAX_RECORDS: u64 = 1 << 20;
 pub const MAX_TEXT_LENGTH: u64 = 1 << 30;
 /// Longest block region of a lane: byte offsets within a lane are 32 bits in the writers' place word.
 pub const MAX_BLOCKS_LENGTH: u64 = 1 << 31;
+/// Most entries of the error log: who logs an error walks them, and their number is that of places in programs, not of events.
+pub const MAX_ERRORS: u64 = 1024;
+/// Reset tables of a segment that can be reset: one is in force while the other is filled.
+pub const MAX_RESET_TABLES: u64 = 2;
 /// Longest file: far below what a 47-bit address space can map several times over.
 pub const MAX_FILE_LENGTH: u64 = 1 << 42;
 /// Shortest epoch.
@@ -27,71 +33,6 @@ pub const MAX_EPOCH_LENGTH_NS: u64 = 86_400 * 1_000_000_000;
 /// One bit of a lane's bitmap stands for this many bytes of its block region; every block is at least as long, so no two blocks
 /// start within one granule and the bit of a block's first granule is the block's own.
 pub const BLOCK_GRANULE_LENGTH: u64 = 512;
-
-/// What a creator chooses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Capacities {
-    /// Processes that can have gauges and lanes at one time.
-    pub process_slots: u64,
-    /// Threads that can have a lane of their own at one time.
-    pub lanes: u64,
-    /// Series.
-    pub series: u64,
-    /// Bytes of names, labels, help texts, units and classic bounds.
-    pub text_length: u64,
-    /// Counter words per lane.
-    pub counters: u64,
-    /// Gauge cells per process.
-    pub gauges: u64,
-    /// Bytes of histogram blocks per lane.
-    pub blocks_length: u64,
-    /// Bytes that may be committed after creation.
-    pub budget: u64,
-    /// Nanoseconds of an epoch, the time window of histograms.
-    pub epoch_length_ns: u64,
-}
-
-impl Capacities {
-    /// The default: a busy host. About 890 MB of address space, of which 2.4 MiB are allocated at creation.
-    pub const DEFAULT: Capacities = Capacities {
-        process_slots: 256,
-        lanes: 1024,
-        series: 4096,
-        text_length: 1 << 20,
-        counters: 4096,
-        gauges: 512,
-        // Room for 64 histograms of 258 buckets with two ring slots (10.9 KiB each).
-        blocks_length: 704 * 1024,
-        budget: 256 << 20,
-        epoch_length_ns: 10_000_000_000,
-    };
-
-    /// A small one: containers with a 64 MiB `/dev/shm`, locked memory, a handful of workers.
-    pub const COMPACT: Capacities = Capacities {
-        process_slots: 32,
-        lanes: 128,
-        series: 512,
-        text_length: 128 << 10,
-        counters: 512,
-        gauges: 128,
-        blocks_length: 128 * 1024,
-        budget: 16 << 20,
-        epoch_length_ns: 10_000_000_000,
-    };
-
-    /// A large one: thousands of threads, tens of thousands of series.
-    pub const LARGE: Capacities = Capacities {
-        process_slots: 1024,
-        lanes: 4096,
-        series: 32_768,
-        text_length: 16 << 20,
-        counters: 32_768,
-        gauges: 2048,
-        blocks_length: 4 << 20,
-        budget: 2 << 30,
-        epoch_length_ns: 10_000_000_000,
-    };
-}
 
 /// Every capacity and offset of one segment. Made by [`plan`](Self::plan) or [`parse`](Self::parse) only, hence consistent:
 /// regions are in file order, aligned, disjoint, inside `file_length`, and no sum of them overflows.
@@ -113,6 +54,8 @@ pub struct Geometry {
     pub process_directory_offset: u64,
     /// See [`LANE_DIRECTORY_REGION_OFFSET`].
     pub lane_directory_offset: u64,
+    /// See [`ERRORS_REGION_OFFSET`]; where the lane directory ends, also if there is no log.
+    pub errors_offset: u64,
     /// See [`SLOTS_REGION_OFFSET`]. All bytes before it are allocated at creation.
     pub slots_offset: u64,
     /// See [`SLOT_STRIDE_OFFSET`].
@@ -133,6 +76,14 @@ pub struct Geometry {
     pub lane_baseline_offset: u64,
     /// See [`LANE_BLOCKS_OFFSET`].
     pub lane_blocks_offset: u64,
+    /// See [`RESETS_REGION_OFFSET`]; where the lanes end, also if there are no tables.
+    pub resets_offset: u64,
+    /// See [`RESET_STRIDE_OFFSET`].
+    pub reset_stride: u64,
+    /// From the start of a reset table, which begins with the times, to its counters.
+    pub reset_counters_offset: u64,
+    /// From the start of a reset table to its blocks.
+    pub reset_blocks_offset: u64,
     /// Bytes of the file.
     pub file_length: u64,
 }
@@ -174,6 +125,12 @@ impl Geometry {
         within("counters", c.counters, 1, MAX_RECORDS)?;
         within("gauges", c.gauges, 1, MAX_RECORDS)?;
         within("blocks_length", c.blocks_length, 4096, MAX_BLOCKS_LENGTH)?;
+        within("errors", c.errors, 0, MAX_ERRORS)?;
+        within("reset_tables", c.reset_tables, 0, MAX_RESET_TABLES)?;
+        if c.reset_tables == 1 {
+            // While it is filled nothing would be in force.
+            within("reset_tables", c.reset_tables, MAX_RESET_TABLES, MAX_RESET_TABLES)?;
+        }
         within(
             "epoch_length_ns",
             c.epoch_length_ns,
@@ -192,8 +149,9 @@ impl Geometry {
         let process_directory_offset = up(text_offset + c.text_length, LINE_LENGTH);
         let lane_directory_offset =
             process_directory_offset + c.process_slots * directory::PROCESS_ENTRY_LENGTH;
+        let errors_offset = lane_directory_offset + c.lanes * directory::LANE_ENTRY_LENGTH;
         let slots_offset = up(
-            lane_directory_offset + c.lanes * directory::LANE_ENTRY_LENGTH,
+            errors_offset + c.errors * error_log::ERROR_ENTRY_LENGTH,
             REGION_ALIGNMENT,
         );
         let slot_stride = up(c.gauges * LINE_LENGTH, REGION_ALIGNMENT);
@@ -212,7 +170,12 @@ impl Geometry {
         let lane_baseline_offset = up(lane_counters_offset + c.counters * WORD_LENGTH, 4096);
         let lane_blocks_offset = up(lane_baseline_offset + c.counters * WORD_LENGTH, 4096);
         let lane_stride = up(lane_blocks_offset + c.blocks_length, REGION_ALIGNMENT);
-        let file_length = lanes_offset + c.lanes * lane_stride;
+        let resets_offset = lanes_offset + c.lanes * lane_stride;
+        // Each part starts a page, so that what is committed of one does not commit the next.
+        let reset_counters_offset = up(records * WORD_LENGTH, 4096);
+        let reset_blocks_offset = up(reset_counters_offset + c.counters * WORD_LENGTH, 4096);
+        let reset_stride = up(reset_blocks_offset + c.blocks_length, REGION_ALIGNMENT);
+        let file_length = resets_offset + c.reset_tables * reset_stride;
         within("file_length", file_length, HEADER_LENGTH, MAX_FILE_LENGTH)?;
         Ok(Geometry {
             capacities,
@@ -223,6 +186,7 @@ impl Geometry {
             text_offset,
             process_directory_offset,
             lane_directory_offset,
+            errors_offset,
             slots_offset,
             slot_stride,
             shared_counters_offset,
@@ -233,56 +197,65 @@ impl Geometry {
             lane_counters_offset,
             lane_baseline_offset,
             lane_blocks_offset,
+            resets_offset,
+            reset_stride,
+            reset_counters_offset,
+            reset_blocks_offset,
             file_length,
         })
     }
 
-    /// The offset words of the header with their names, in file order.
-    fn derived(&self) -> [(&'static str, u64, u64); 18] {
-        [
+    /// The version of a segment of this geometry: the lowest that suffices.
+    pub const fn version(&self) -> u64 {
+        match (self.capacities.errors, self.capacities.reset_tables) {
+            (0, 0) => 1,
+            _ => ERROR_LOG_VERSION,
+        }
+    }
+
+    /// The derived words of the header of a segment of this version, with their names, in the order in which they are checked.
+    pub(crate) fn derived(&self, version: u64) -> impl Iterator<Item = (&'static str, u64, u64)> {
+        let words = [
             ("records", RECORDS_OFFSET, self.records),
             ("index_entries", INDEX_ENTRIES_OFFSET, self.index_entries),
-            ("index_offset", INDEX_REGION_OFFSET, self.index_offset),
-            ("records_offset", RECORDS_REGION_OFFSET, self.records_offset),
-            ("text_offset", TEXT_REGION_OFFSET, self.text_offset),
+            ("index_region", INDEX_REGION_OFFSET, self.index_offset),
+            ("records_region", RECORDS_REGION_OFFSET, self.records_offset),
+            ("text_region", TEXT_REGION_OFFSET, self.text_offset),
             (
-                "process_directory_offset",
+                "process_directory_region",
                 PROCESS_DIRECTORY_REGION_OFFSET,
                 self.process_directory_offset,
             ),
             (
-                "lane_directory_offset",
+                "lane_directory_region",
                 LANE_DIRECTORY_REGION_OFFSET,
                 self.lane_directory_offset,
             ),
-            ("slots_offset", SLOTS_REGION_OFFSET, self.slots_offset),
+            ("slots_region", SLOTS_REGION_OFFSET, self.slots_offset),
             ("slot_stride", SLOT_STRIDE_OFFSET, self.slot_stride),
             (
-                "shared_counters_offset",
+                "shared_counters_region",
                 SHARED_COUNTERS_REGION_OFFSET,
                 self.shared_counters_offset,
             ),
             (
-                "shared_blocks_offset",
+                "shared_blocks_region",
                 SHARED_BLOCKS_REGION_OFFSET,
                 self.shared_blocks_offset,
             ),
-            ("lanes_offset", LANES_REGION_OFFSET, self.lanes_offset),
+            ("lanes_region", LANES_REGION_OFFSET, self.lanes_offset),
             ("lane_stride", LANE_STRIDE_OFFSET, self.lane_stride),
-            (
-                "lane_counters_offset",
-                LANE_COUNTERS_OFFSET,
-                self.lane_counters_offset,
-            ),
-            (
-                "lane_baseline_offset",
-                LANE_BASELINE_OFFSET,
-                self.lane_baseline_offset,
-            ),
-            ("lane_blocks_offset", LANE_BLOCKS_OFFSET, self.lane_blocks_offset),
+            ("lane_counters", LANE_COUNTERS_OFFSET, self.lane_counters_offset),
+            ("lane_baseline", LANE_BASELINE_OFFSET, self.lane_baseline_offset),
+            ("lane_blocks", LANE_BLOCKS_OFFSET, self.lane_blocks_offset),
+            ("errors_region", ERRORS_REGION_OFFSET, self.errors_offset),
+            ("resets_region", RESETS_REGION_OFFSET, self.resets_offset),
+            ("reset_stride", RESET_STRIDE_OFFSET, self.reset_stride),
             ("header_length", HEADER_LENGTH_OFFSET, HEADER_LENGTH),
             ("file_length", FILE_LENGTH_OFFSET, self.file_length),
-        ]
+        ];
+        let is_there = move |offset: u64| offset < first_reserved(version) || offset >= CHECKSUM_OFFSET;
+        words.into_iter().filter(move |&(_, offset, _)| is_there(offset))
     }
 
     /// The words of the immutable part of a header, checksum included.
@@ -291,9 +264,9 @@ impl Geometry {
         let mut words = [0; IMMUTABLE_WORDS];
         let mut put = |offset: u64, value: u64| words[(offset / WORD_LENGTH) as usize] = value;
         put(MAGIC_OFFSET, MAGIC);
-        put(VERSION_OFFSET, VERSION);
-        put(COMPATIBLE_FROM_OFFSET, COMPATIBLE_FROM);
-        for (_, offset, value) in self.derived() {
+        put(VERSION_OFFSET, self.version());
+        put(COMPATIBLE_FROM_OFFSET, self.version());
+        for (_, offset, value) in self.derived(self.version()) {
             put(offset, value);
         }
         put(PROCESS_SLOTS_OFFSET, c.process_slots);
@@ -303,6 +276,8 @@ impl Geometry {
         put(COUNTERS_OFFSET, c.counters);
         put(GAUGES_OFFSET, c.gauges);
         put(BLOCKS_LENGTH_OFFSET, c.blocks_length);
+        put(ERRORS_OFFSET, c.errors);
+        put(RESET_TABLES_OFFSET, c.reset_tables);
         put(BUDGET_OFFSET, c.budget);
         put(EPOCH_LENGTH_NS_OFFSET, c.epoch_length_ns);
         put(BOOT_ID_HIGH_OFFSET, origin.boot_id[0]);
@@ -344,18 +319,8 @@ impl Geometry {
         if unknown != 0 {
             return Err(LayoutError::UnknownFeatures { found: unknown });
         }
-        let geometry = Geometry::plan(Capacities {
-            process_slots: get(PROCESS_SLOTS_OFFSET),
-            lanes: get(LANES_OFFSET),
-            series: get(SERIES_OFFSET),
-            text_length: get(TEXT_LENGTH_OFFSET),
-            counters: get(COUNTERS_OFFSET),
-            gauges: get(GAUGES_OFFSET),
-            blocks_length: get(BLOCKS_LENGTH_OFFSET),
-            budget: get(BUDGET_OFFSET),
-            epoch_length_ns: get(EPOCH_LENGTH_NS_OFFSET),
-        })?;
-        for (field, offset, expected) in geometry.derived() {
+        let geometry = Geometry::plan(Capacities::of(words))?;
+        for (field, offset, expected) in geometry.derived(version) {
             if get(offset) != expected {
                 return Err(LayoutError::InconsistentOffset {
                     field,
@@ -372,7 +337,7 @@ impl Geometry {
         }
         // A newer version that older readers can still read may use reserved words.
         if version <= VERSION {
-            let first = (SEGMENT_ID_OFFSET / WORD_LENGTH) as usize + 1;
+            let first = (first_reserved(version) / WORD_LENGTH) as usize;
             for (index, &found) in words.iter().enumerate().take(IMMUTABLE_WORDS - 1).skip(first) {
                 if found != 0 {
                     return Err(LayoutError::ReservedNotZero {
@@ -406,6 +371,11 @@ impl Geometry {
         self.lane_directory_offset + (lane - 1) * directory::LANE_ENTRY_LENGTH
     }
 
+    /// Where an entry of the error log (from 0) is.
+    pub const fn error_entry_offset(&self, entry: u64) -> u64 {
+        self.errors_offset + entry * error_log::ERROR_ENTRY_LENGTH
+    }
+
     /// Where a process slot's gauge cells are.
     pub const fn slot_offset(&self, slot: u64) -> u64 {
         self.slots_offset + slot * self.slot_stride
@@ -414,6 +384,31 @@ impl Geometry {
     /// Where a lane (from 1) is.
     pub const fn lane_offset(&self, lane: u64) -> u64 {
         self.lanes_offset + (lane - 1) * self.lane_stride
+    }
+
+    /// Where a reset table (0 or 1) is. It begins with a word per record: when its series was reset.
+    pub const fn reset_table_offset(&self, table: u64) -> u64 {
+        self.resets_offset + table * self.reset_stride
+    }
+
+    /// Where a reset table says when the series of the record `number` (from 1) was reset.
+    pub const fn reset_since_offset(&self, table: u64, number: u64) -> u64 {
+        self.reset_table_offset(table) + (number - 1) * WORD_LENGTH
+    }
+
+    /// Where the baseline of a counter is in a reset table.
+    pub const fn reset_counter_offset(&self, table: u64, placement: u64) -> u64 {
+        self.reset_table_offset(table) + self.reset_counters_offset + placement * WORD_LENGTH
+    }
+
+    /// Where the baseline of a histogram is in a reset table.
+    pub const fn reset_block_offset(&self, table: u64, placement: u64) -> u64 {
+        self.reset_table_offset(table) + self.reset_blocks_offset + placement
+    }
+
+    /// Bytes of a reset table that are committed whole before it is first filled: times and counters.
+    pub const fn reset_front_length(&self) -> u64 {
+        self.reset_counters_offset + self.capacities.counters * WORD_LENGTH
     }
 
     /// Bytes of a lane that are committed whole when it is claimed: bitmap and counters.
@@ -432,8 +427,16 @@ impl Geometry {
     }
 }
 
+/// Where the reserved words of the immutable part begin in a segment of this version.
+pub(crate) const fn first_reserved(version: u64) -> u64 {
+    match version {
+        ERROR_LOG_VERSION.. => RESET_STRIDE_OFFSET + WORD_LENGTH,
+        _ => ERRORS_OFFSET,
+    }
+}
+
 /// FNV-1a over the words before the checksum.
-fn checksum(words: &[u64; IMMUTABLE_WORDS]) -> u64 {
+pub(crate) fn checksum(words: &[u64; IMMUTABLE_WORDS]) -> u64 {
     words[..IMMUTABLE_WORDS - 1]
         .iter()
         .fold(Fnv::new(), |hash, &word| hash.word(word))

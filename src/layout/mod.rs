@@ -7,23 +7,29 @@
 //! text                append-only bytes: names, labels, help, units, classic bounds
 //! process directory   384 bytes per process slot: owner, and its description for people
 //! lane directory      128 bytes per lane: owner, incarnation, committed mark, baseline mark
+//! error log           256 bytes per entry: an error's text, how often and when
 //! -------------------- everything above is allocated when the segment is created; below, just before first use ----
 //! process slots       gauges, one 128-byte line per cell
 //! shared lane         counters, one 128-byte line each; then blocks
 //! lanes               bitmap of committed blocks, counters packed densely, baseline of the counters, blocks
+//! reset tables        two: when each series was reset, and what readers subtract from it since
 //! ```
 //!
 //! Offsets are named `X_OFFSET`, sizes `X_LENGTH`; all are bytes unless the name says words. SPEC.md sections 5 to 9 are the
 //! normative text; `tests/spec.rs` holds it against these constants.
 
 pub mod block;
+pub mod capacities;
 pub mod directory;
 pub mod error;
+pub mod error_log;
+pub mod fields;
 pub mod geometry;
 pub mod header;
 pub mod kind;
 pub mod labels;
 pub mod record;
+pub mod reset;
 
 /// Bytes of a shared word. Every shared word is aligned to this and accessed whole.
 pub const WORD_LENGTH: u64 = 8;

@@ -21,9 +21,11 @@
 //!
 //! Words 0x10 to 0x58 are immutable once the record's number is in the index. A reader copies them once and parses the copy.
 
+use super::block::BlockShape;
 use super::error::RecordError;
+use super::fields::fields;
 use super::kind::{Kind, Merge, Space};
-use super::{Fnv, geometry::Geometry};
+use super::{Fnv, WORD_LENGTH, geometry::Geometry};
 use crate::buckets::Exponential;
 
 /// Bytes of a record.
@@ -31,36 +33,40 @@ pub const RECORD_LENGTH: u64 = 128;
 /// Words of a record.
 pub const RECORD_WORDS: usize = 16;
 
-/// Who fills the record.
-pub const CLAIM_WORD: usize = 0;
-/// Whether readers show the series.
-pub const READY_WORD: usize = 1;
-/// Type, kind, merge rule, flags, ring slots.
-pub const SHAPE_WORD: usize = 2;
-/// Hash of the key.
-pub const HASH_WORD: usize = 3;
-/// Name or labels.
-pub const TEXT_WORD: usize = 4;
-/// Help or bounds.
-pub const EXTRA_WORD: usize = 5;
-/// Unit text, or the family's number.
-pub const UNIT_WORD: usize = 6;
-/// Exported unit per base unit.
-pub const FACTOR_WORD: usize = 7;
-/// Parameters of exponential buckets.
-pub const BUCKETS_WORD: usize = 8;
-/// Bytes of a block.
-pub const LENGTH_WORD: usize = 9;
-/// Registration time.
-pub const CREATED_WORD: usize = 10;
-/// Checksum of words 2 to 10.
-pub const CHECKSUM_WORD: usize = 11;
-/// Placement plus one.
-pub const CELL_WORD: usize = 12;
-/// Number of series of a family.
-pub const MEMBERS_WORD: usize = 13;
-/// Text reserved for the record.
-pub const ROOM_WORD: usize = 14;
+fields! {
+    /// The words of a record that have a meaning.
+    FIELDS, words:
+    /// Who fills the record.
+    CLAIM_WORD = 0, Tag "claim";
+    /// Whether readers show the series.
+    READY_WORD = 1, A64 "ready";
+    /// Type, kind, merge rule, flags, ring slots.
+    SHAPE_WORD = 2, U64 "shape";
+    /// Hash of the key.
+    HASH_WORD = 3, U64 "hash";
+    /// Name or labels.
+    TEXT_WORD = 4, Range "text";
+    /// Help or bounds.
+    EXTRA_WORD = 5, Range "extra";
+    /// Unit text, or the family's number.
+    UNIT_WORD = 6, Range "unit";
+    /// Exported unit per base unit.
+    FACTOR_WORD = 7, F64 "factor";
+    /// Parameters of exponential buckets.
+    BUCKETS_WORD = 8, U64 "buckets";
+    /// Bytes of a block.
+    LENGTH_WORD = 9, U64 "length";
+    /// Registration time.
+    CREATED_WORD = 10, U64 "created";
+    /// Checksum of words 2 to 10.
+    CHECKSUM_WORD = 11, U64 "checksum";
+    /// Placement plus one.
+    CELL_WORD = 12, A64 "cell";
+    /// Number of series of a family.
+    MEMBERS_WORD = 13, A64 "members";
+    /// Text reserved for the record.
+    ROOM_WORD = 14, Range "room";
+}
 
 /// Claim word of a record whose number is in the index.
 pub const PUBLISHED: u64 = u64::MAX - 1;
@@ -112,15 +118,16 @@ impl TextRange {
         }
     }
 
-    fn validate(
+    /// From one word, within the text region of `geometry` and of a length from `least` to `most` (V-24).
+    pub(crate) fn validate(
         word: u64,
         field: &'static str,
-        most: usize,
+        (least, most): (usize, usize),
         geometry: &Geometry,
     ) -> Result<Self, RecordError> {
         let range = Self::unpack(word);
         let end = u64::from(range.offset) + u64::from(range.length);
-        if range.length as usize > most
+        if !(least..=most).contains(&(range.length as usize))
             || end > geometry.capacities.text_length
             || !range.offset.is_multiple_of(8)
         {
@@ -158,6 +165,17 @@ pub enum Buckets {
     Exponential(Exponential),
     /// Given bounds: where they are, as f64 bits.
     Classic(TextRange),
+}
+
+impl Buckets {
+    /// How many; 0 if it is not a histogram.
+    pub fn count(&self) -> usize {
+        match self {
+            Buckets::None => 0,
+            Buckets::Exponential(parameters) => parameters.buckets(),
+            Buckets::Classic(bounds) => bounds.length as usize / WORD_LENGTH as usize + 1,
+        }
+    }
 }
 
 /// A validated series.
@@ -245,15 +263,15 @@ impl Record {
             return Ok(Record::Family(FamilyRecord {
                 kind,
                 merge: Merge::from_code(code).ok_or(RecordError::UnknownMerge { found: code })?,
-                name: TextRange::validate(words[TEXT_WORD], "name", MAX_NAME_LENGTH, geometry)?,
-                help: TextRange::validate(words[EXTRA_WORD], "help", MAX_HELP_LENGTH, geometry)?,
-                unit: TextRange::validate(words[UNIT_WORD], "unit", MAX_UNIT_LENGTH, geometry)?,
+                name: TextRange::validate(words[TEXT_WORD], "name", (1, MAX_NAME_LENGTH), geometry)?,
+                help: TextRange::validate(words[EXTRA_WORD], "help", (0, MAX_HELP_LENGTH), geometry)?,
+                unit: TextRange::validate(words[UNIT_WORD], "unit", (0, MAX_UNIT_LENGTH), geometry)?,
             }));
         }
         let labels = TextRange::validate(
             words[TEXT_WORD],
             "labels",
-            super::labels::MAX_ENCODED_LENGTH,
+            (0, super::labels::MAX_ENCODED_LENGTH),
             geometry,
         )?;
         let ring_slots = (shape >> 32) as u8;
@@ -261,27 +279,27 @@ impl Record {
         let bad_buckets = RecordError::BadBuckets {
             found: words[BUCKETS_WORD],
         };
-        let (buckets, count) = match kind {
+        let buckets = match kind {
             Kind::HistogramInteger | Kind::HistogramFloat => {
                 let parameters = unpack_exponential(words[BUCKETS_WORD]).ok_or(bad_buckets)?;
-                (Buckets::Exponential(parameters), parameters.buckets())
+                Buckets::Exponential(parameters)
             }
             Kind::HistogramClassic => {
                 let most = crate::buckets::Classic::MAX_BOUNDS * 8;
-                let bounds = TextRange::validate(words[EXTRA_WORD], "bounds", most, geometry)?;
+                let bounds = TextRange::validate(words[EXTRA_WORD], "bounds", (0, most), geometry)?;
                 if bounds.length == 0 || !bounds.length.is_multiple_of(8) {
                     return Err(RecordError::BadBuckets { found: bounds.pack() });
                 }
-                (Buckets::Classic(bounds), bounds.length as usize / 8 + 1)
+                Buckets::Classic(bounds)
             }
-            _ => (Buckets::None, 0),
+            _ => Buckets::None,
         };
         if !(factor.is_finite() && factor > 0.0) || ring_slots > MAX_RING_SLOTS {
             return Err(bad_buckets);
         }
         let expected = match buckets {
             Buckets::None => 0,
-            _ => super::block::BlockShape::new(count, usize::from(ring_slots)).length(),
+            _ => BlockShape::new(buckets.count(), usize::from(ring_slots)).length(),
         };
         if words[LENGTH_WORD] != expected
             || expected > MAX_BLOCK_LENGTH.min(geometry.capacities.blocks_length)
@@ -310,6 +328,14 @@ impl Record {
 }
 
 impl SeriesRecord {
+    /// Its block; empty for counters and gauges.
+    pub fn shape(&self) -> BlockShape {
+        match self.buckets {
+            Buckets::None => BlockShape::new(0, 0),
+            _ => BlockShape::new(self.buckets.count(), usize::from(self.ring_slots)),
+        }
+    }
+
     /// Validates the content of the cell word: the placement within the kind's space.
     pub fn cell(&self, cell_word: u64, geometry: &Geometry) -> Result<u64, RecordError> {
         let bad = RecordError::BadCell {

@@ -32,7 +32,6 @@ pub const SEAL_INTERVAL: u64 = 16_384;
 pub(super) fn copy_state(block: &[AtomicU64], shape: &BlockShape, to: usize) -> u64 {
     let count = block[COUNT].load(Relaxed);
     let put = |word: usize, value: u64| block[to + word].store(value, Relaxed);
-    put(STATE_COUNT, count);
     put(STATE_SUM, block[SUM + (count & 1) as usize].load(Relaxed));
     put(STATE_LOWEST, block[LOWEST].load(Relaxed));
     put(STATE_HIGHEST, block[HIGHEST].load(Relaxed));
@@ -48,11 +47,13 @@ pub(super) fn copy_state(block: &[AtomicU64], shape: &BlockShape, to: usize) -> 
         landed = landed.wrapping_add(value);
         block[to + STATE_HEADER_WORDS + index].store(value, Relaxed);
     }
+    // What the buckets say is the truth: between two records it is the count, if nothing is damaged.
+    put(STATE_COUNT, landed);
     landed
 }
 
 /// Loads the state at `from` into `into`, which has room for the shape's buckets.
-pub(super) fn load_state(block: ReadWords<'_>, from: usize, into: &mut State) {
+pub(crate) fn load_state(block: ReadWords<'_>, from: usize, into: &mut State) {
     into.count = block.load(from + STATE_COUNT);
     into.sum = block.load(from + STATE_SUM);
     into.minimum = block.load(from + STATE_MINIMUM);
@@ -79,6 +80,8 @@ pub fn seal(block: &[AtomicU64], shape: &BlockShape) -> bool {
     block[LATCH_VERSION].store(version, edge!("latch.l3", Release));
     let whole = landed == block[COUNT].load(Relaxed);
     if !whole {
+        // As W1, for readers that are not told of a new owner: who reads it sees the buckets that it counts. Only damage leads here, so
+        // no model does.
         block[COUNT].store(landed, Release);
     }
     whole

@@ -9,13 +9,20 @@
 //! | [`index`] | the lock-free index of families and series |
 //! | [`placement`] | one word hands out cells: no leak, no duplicate |
 //! | [`gauge`] | value and stamp of a gauge cell |
+//! | [`error_log`] | one entry per distinct error: count and last time go up |
+//! | [`reset`] | two tables of baselines, of which one word says which is in force |
 //!
 //! Each file proves its algorithm above its code; `tests/loom_*.rs` check every ordering and every rule by breaking it.
 
+pub mod error_log;
 pub mod gauge;
 pub mod histogram;
 pub mod index;
 pub mod latch;
 pub mod placement;
+pub mod reset;
 pub mod ring;
 pub mod shared;
+
+#[cfg(all(test, not(shmetrics_loom)))]
+mod tests;

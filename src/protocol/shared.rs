@@ -3,18 +3,19 @@
 //! ```text
 //! S1  begun.fetch_add(1, Relaxed)
 //! S2  lowest, highest, minimum, maximum: fetch_max, relaxed
-//! S3  sum += v (Release), bucket[i].fetch_add(1, Release)
+//! S3  sum += v (Release), then bucket[i].fetch_add(1, Relaxed)
 //! S4  landed.fetch_add(1, Release)
 //! ```
 //!
-//! Reading: `l = landed; fence(Acquire); copy; fence(Acquire); b = begun; exact iff b = l`.
+//! Reading: `l = landed; fence(Acquire); copy; fence(Acquire); b = begun; exact iff b = l and the copied buckets add up to l`.
 //!
-//! **Claim.** If b = l, the copy is the state after exactly those l records. Reading l from `landed` synchronises with every S4 of
-//! its release sequence (read-modify-writes only), so all of the l records are in the copy. A bucket or sum of any further record
-//! is a release operation after its S1, so the fence after the copy would make b at least l + 1.
+//! **Claim.** If so, the copy is the state after exactly those l records. Reading l from `landed` synchronises with every S4 of its
+//! release sequence (read-modify-writes only), so all of the l records are in the copy: a bucket of any further record makes its sum
+//! greater than l. The sum word of any further record is a release operation after its S1, so the fence after the copy would make
+//! b at least l + 1.
 //!
-//! Otherwise the copy is between the two and off by at most b - l records. A writer that dies between S1 and S4 leaves begun one
-//! ahead of landed for good: results are then marked bounded, by one.
+//! Otherwise the copy is between the two and off by at most the greater difference. A writer that dies between S1 and S4 leaves begun
+//! one ahead of landed for good: results are then marked bounded, by one.
 
 use super::histogram::{State, Sum};
 use crate::layout::block::*;
@@ -36,7 +37,7 @@ pub fn record<S: Sum>(block: &[AtomicU64], buckets: usize, observation: super::h
     let _ = block[SUM].fetch_update(edge!("shared.sum", Release), Relaxed, |sum| {
         Some(S::add(sum, value))
     });
-    bucket.fetch_add(1, edge!("shared.bucket", Release));
+    bucket.fetch_add(1, Relaxed);
     block[LANDED].fetch_add(1, edge!("shared.s4", Release));
 }
 
@@ -59,11 +60,7 @@ pub fn read(block: ReadWords<'_>, shape: &BlockShape, into: &mut State) -> Diffe
     fence_at!("shared.r2", crate::sync::Acquire);
     let begun = block.load(COUNT);
     into.count = into.landed();
-    Difference(
-        begun
-            .wrapping_sub(landed)
-            .max(into.count.abs_diff(landed).min(begun.abs_diff(landed))),
-    )
+    Difference(begun.abs_diff(landed).max(into.count.abs_diff(landed)))
 }
 
 #[cfg(all(test, not(shmetrics_loom)))]

@@ -7,20 +7,21 @@
 
 use std::ffi::{CString, c_void};
 use std::fs::File;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
 
-use super::open::{FileKey, file_key, open_file_writable, read_header};
+use super::open::{Access, FileKey, file_key, open_file_writable, read_header};
 use super::options::SegmentOptions;
 use super::signals::Blocked;
 use super::thread::{self, MAX_SEGMENTS};
 use super::{fork, host, slot};
 use crate::error::OpenError;
 use crate::layout::geometry::{Geometry, Origin};
-use crate::layout::header::{LOSS_SLOTS_OFFSET, RETIRED_OFFSET};
+use crate::layout::header::{ERROR_LOG_VERSION, RETIRED_OFFSET};
 use crate::map::Mapping;
 use crate::sync::{AcqRel, Acquire, AtomicBool, AtomicI32, AtomicPtr, AtomicU64, Relaxed, Release};
 
@@ -37,6 +38,8 @@ pub(crate) struct Attachment {
     pub(crate) mapping: Mapping,
     pub(crate) geometry: Geometry,
     pub(crate) origin: Origin,
+    /// The version of the segment: which words it has.
+    version: u64,
     pub(crate) path: PathBuf,
     /// The path for system calls where nothing may be allocated.
     pub(crate) path_text: CString,
@@ -58,8 +61,12 @@ pub(crate) struct Attachment {
     pub(crate) patience: AtomicU64,
     /// The tag of the slot in ordinary memory: a child learns from it which slot was its parent's.
     pub(crate) slot_tag: AtomicU64,
+    /// It is logged that this process' gauge writes are dropped.
+    pub(crate) told_gauges: AtomicBool,
     /// The lock page of the slot.
     pub(crate) lock_page: AtomicPtr<c_void>,
+    /// Locks end with their descriptor on this file system (see [`slot::claim`]): no process can own a slot.
+    pub(crate) loses_locks: AtomicBool,
     /// A descriptor that the fork's prepare handler opened for the child, or -1.
     pub(crate) prepared: AtomicI32,
     /// Some histogram of this process has a ring: the ticker is needed.
@@ -153,10 +160,10 @@ impl Attachment {
     pub(crate) fn open(path: &Path, options: &SegmentOptions) -> Result<Arc<Attachment>, OpenError> {
         slot::check_role(&options.role)?;
         host::learn_time_namespace();
-        let (file, length) = open_file_writable(path)?;
-        let (geometry, origin, _) = read_header(&file, length, path)?;
+        let (file, length, file_system) = open_file_writable(path)?;
+        let (geometry, origin, version) = read_header(&file, length, path, Access::Write)?;
         super::create::check_locked_memory(&geometry, options)?;
-        let in_memory = host::check_file_system(&file, path)?;
+        let in_memory = file_system.is_in_memory();
         let io = |operation: &'static str| {
             move |source| OpenError::Io {
                 operation,
@@ -164,7 +171,8 @@ impl Attachment {
                 source,
             }
         };
-        let mapping = Mapping::writable(&file, geometry.file_length).map_err(io("map"))?;
+        let mapping = Mapping::writable(&file, geometry.file_length)
+            .map_err(|error| host::file_error(host::MAP, path, error))?;
         if mapping.read_words().load(RETIRED_OFFSET as usize / 8) != 0 {
             return Err(OpenError::Retired {
                 path: path.to_owned(),
@@ -179,6 +187,7 @@ impl Attachment {
             number: 0,
             mapping,
             origin,
+            version,
             path_text: CString::new(absolute.as_os_str().as_bytes()).unwrap_or_default(),
             path: absolute,
             key,
@@ -192,7 +201,9 @@ impl Attachment {
             spares: [const { AtomicU64::new(0) }; SPARE_RECORDS],
             patience: AtomicU64::new(0),
             slot_tag: AtomicU64::new(0),
+            told_gauges: AtomicBool::new(false),
             lock_page: AtomicPtr::new(core::ptr::null_mut()),
+            loses_locks: AtomicBool::new(false),
             prepared: AtomicI32::new(-1),
             ticks: AtomicU64::new(0),
             has_ticker: options.ticker,
@@ -213,11 +224,12 @@ impl Attachment {
         // A description of its own for the lock: one that is mapped would be kept alive by every forked child.
         match reopen(&file) {
             Ok(lock_file) => {
-                slot::claim(&attachment, lock_file.into());
+                slot::claim(&attachment, lock_file.into(), Some(file.as_fd()));
             }
-            Err(_) => attachment.count_loss(LOSS_SLOTS_OFFSET),
+            Err(_) => {
+                slot::refuse(&attachment, "the segment cannot be opened again; is /proc there?");
+            }
         }
-
         drop(guard);
         Ok(attachment)
     }
@@ -244,6 +256,14 @@ impl Attachment {
     pub(crate) fn count_loss(&self, offset: u64) {
         self.word(offset).fetch_add(1, Relaxed);
     }
+
+    /// Counts in a word that version 1 does not have: there it is reserved space, which stays zero.
+    #[cold]
+    pub(crate) fn count_since_version_2(&self, offset: u64) {
+        if self.version >= ERROR_LOG_VERSION {
+            self.count_loss(offset);
+        }
+    }
 }
 
 impl Drop for Attachment {
@@ -262,7 +282,7 @@ impl Drop for Attachment {
 }
 
 /// Opens the same file again: a new description, whatever its name is now.
-fn reopen(file: &File) -> std::io::Result<File> {
+pub(crate) fn reopen(file: &File) -> std::io::Result<File> {
     use std::os::fd::AsRawFd;
     File::options()
         .read(true)

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, FallocateFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
+use super::file_system::{check_file_system, free_bytes};
 use super::host::{self, file_error};
 use super::open::FileKey;
 use super::options::SegmentOptions;
@@ -68,7 +69,7 @@ fn unnamed_file(folder: &Path, path: &Path) -> Result<(File, Option<PathBuf>), O
 
 /// The geometry for these options on this file system.
 pub(crate) fn plan(file: &File, path: &Path, options: &SegmentOptions) -> Result<Geometry, OpenError> {
-    let half_free = host::free_bytes(file).unwrap_or(u64::MAX) / 2;
+    let half_free = free_bytes(file).unwrap_or(u64::MAX) / 2;
     let budget = options.budget.unwrap_or(DEFAULT_BUDGET.min(half_free));
     let layout = |source: LayoutError| OpenError::Layout {
         path: path.to_owned(),
@@ -83,7 +84,7 @@ pub(crate) fn plan(file: &File, path: &Path, options: &SegmentOptions) -> Result
 
 /// Gives the file its length, allocates the head and writes the header. `magic_last` leaves the magic word for [`publish_magic`].
 pub(crate) fn build(file: &File, path: &Path, options: &SegmentOptions) -> Result<(), OpenError> {
-    host::check_file_system(file, path)?;
+    check_file_system(file, path)?;
     let geometry = plan(file, path, options)?;
     host::check_file_size_limit(geometry.file_length)?;
     check_locked_memory(&geometry, options)?;
@@ -119,8 +120,8 @@ pub(crate) fn fill(
         created_monotonic_ns: host::monotonic_ns(),
         segment_id: host::random_id(),
     };
-    let mapping =
-        Mapping::writable(file, geometry.head_length()).map_err(|error| file_error("map", path, error))?;
+    let mapping = Mapping::writable(file, geometry.head_length())
+        .map_err(|error| file_error(host::MAP, path, error))?;
     let words = mapping.words().unwrap_or_default();
     let header = geometry.to_words(&origin);
     for (word, value) in words.iter().zip(header).skip(1) {
@@ -204,7 +205,7 @@ pub(crate) fn remove_name(path: &Path, key: FileKey) -> Result<(), OpenError> {
         // Another's: back with it. Does a third file have the name by now, it is marked, so that those who use it learn of it.
         let back = rustix::fs::linkat(CWD, &aside, CWD, path, AtFlags::empty());
         if back.is_err()
-            && let Ok((file, _)) = super::open::open_file_writable(&aside)
+            && let Ok((file, ..)) = super::open::open_file_writable(&aside)
         {
             let _ = file.write_all_at(&1u64.to_ne_bytes(), RETIRED_OFFSET);
         }
@@ -222,8 +223,8 @@ fn is_retired(file: &File) -> bool {
 pub(crate) fn remove_retired(path: &Path) -> Result<(), OpenError> {
     match super::open::open_file_writable(path) {
         // By now the name may be a healthy successor's.
-        Ok((file, _)) if !is_retired(&file) => Ok(()),
-        Ok((file, _)) => remove_name(path, super::open::file_key(&file, path)?),
+        Ok((file, ..)) if !is_retired(&file) => Ok(()),
+        Ok((file, ..)) => remove_name(path, super::open::file_key(&file, path)?),
         Err(OpenError::NotFound { .. }) => Ok(()),
         Err(error) => Err(error),
     }

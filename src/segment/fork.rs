@@ -16,7 +16,7 @@ use std::os::fd::{BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 use rustix::fs::OFlags;
 
 use super::attachment::{Attachment, RegistryGuard, for_each, registry_lock};
-use super::{slot, thread, ticker};
+use super::{error_log, slot, thread, ticker};
 use crate::layout::directory::OwnerTag;
 use crate::map::cover;
 use crate::sync::{AcqRel, Acquire, AtomicBool, AtomicU64, Relaxed, Release};
@@ -127,11 +127,21 @@ fn become_child(is_forked: bool) {
                 None
             };
             if let Some(file) = prepared.or_else(|| slot::open_again(attachment, OFlags::RDWR)) {
-                slot::claim(attachment, file);
+                slot::claim(attachment, file, None);
             }
         });
     }
     page.generation.store(GENERATION.load(Relaxed), Release);
+}
+
+#[cold]
+fn log_uncovered(attachment: &Attachment) {
+    error_log::log(
+        attachment,
+        format_args!(
+            "a child could not cover its parent's lanes: bound handles it inherited count there; raise the limit of memory areas"
+        ),
+    );
 }
 
 /// Covers the parent's lanes and slot and forgets everything that was the parent's.
@@ -144,26 +154,25 @@ fn leave_parent(attachment: &Attachment) {
             let lane = index as u64 * 64 + u64::from(bits.trailing_zeros());
             bits &= bits - 1;
             // A failure (out of memory areas) leaves stale *bound* handles writing to the parent's lane; ordinary ones cannot.
-            let _ = cover(
-                &attachment.mapping,
-                geometry.lane_offset(lane),
-                geometry.lane_stride,
-            );
+            let start = geometry.lane_offset(lane);
+            if cover(&attachment.mapping, start, geometry.lane_stride).is_err() {
+                log_uncovered(attachment);
+            }
         }
     }
     // The page that held the parent's tag was wiped; this copy of it is ordinary memory.
     let parent = OwnerTag(attachment.slot_tag.load(Relaxed));
     if let Some(slot) = parent.slot(geometry.capacities.process_slots) {
         attachment.covered_slots[slot as usize / 64].fetch_or(1 << (slot % 64), Relaxed);
-        let _ = cover(
-            &attachment.mapping,
-            geometry.slot_offset(slot),
-            geometry.slot_stride,
-        );
+        let start = geometry.slot_offset(slot);
+        if cover(&attachment.mapping, start, geometry.slot_stride).is_err() {
+            log_uncovered(attachment);
+        }
     }
     attachment.slot_tag.store(0, Relaxed);
     attachment.lock_page.store(core::ptr::null_mut(), Relaxed);
     attachment.patience.store(0, Relaxed);
+    attachment.told_gauges.store(false, Relaxed);
     for place in attachment.free_lanes.iter().chain(&attachment.spares) {
         place.store(0, Relaxed);
     }

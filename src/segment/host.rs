@@ -1,7 +1,6 @@
-//! Facts about this machine and this process: boot id, clocks, limits, file systems, identity.
+//! Facts about this machine and this process: boot id, clocks, limits, identity.
 
 use std::io;
-use std::os::fd::AsFd;
 use std::path::Path;
 
 use rustix::process::{Resource, getrlimit};
@@ -98,65 +97,6 @@ pub(crate) fn check_file_size_limit(needed: u64) -> Result<(), OpenError> {
     }
 }
 
-/// Why a segment cannot live on this file system, by the magic numbers of statfs(2).
-const REFUSED: [(u64, &str, &str); 12] = [
-    (
-        0x6969,
-        "NFS",
-        "its pages are not shared between machines, and its locks are not reliable",
-    ),
-    (0x517b, "SMB", "it is a network file system"),
-    (0xff53_4d42, "CIFS", "it is a network file system"),
-    (0xfe53_4d42, "SMB2", "it is a network file system"),
-    (0x0102_1997, "9p", "its mappings are not coherent between kernels"),
-    (
-        0x6573_5546,
-        "FUSE",
-        "a userspace file system may stall a store, and its mappings may not be coherent",
-    ),
-    (
-        0x6a65_6a63,
-        "virtiofs",
-        "its mappings are not coherent between kernels",
-    ),
-    (0x00c3_6400, "Ceph", "it is a network file system"),
-    (0x5346_414f, "AFS", "it is a network file system"),
-    (0x0bd0_0bd0, "Lustre", "it is a network file system"),
-    (
-        0x9584_58f6,
-        "hugetlbfs",
-        "its pages are reserved by touching them, which fails by SIGBUS",
-    ),
-    (0x7461_636f, "OCFS2", "it is a cluster file system"),
-];
-
-/// File systems in memory: stores never wait for write-back.
-const IN_MEMORY: [u64; 2] = [0x0102_1994, 0x8584_58f6];
-
-/// Refuses file systems on which a mapping is not shared memory. Returns whether the file system is in memory (tmpfs).
-pub(crate) fn check_file_system(file: impl AsFd, path: &Path) -> Result<bool, OpenError> {
-    let statfs = rustix::fs::fstatfs(file).map_err(|error| OpenError::Io {
-        operation: "examine the file system of",
-        path: path.to_owned(),
-        source: error.into(),
-    })?;
-    let magic = statfs.f_type as u64;
-    match REFUSED.iter().find(|(number, ..)| *number == magic) {
-        Some(&(_, file_system, reason)) => Err(OpenError::FileSystem {
-            path: path.to_owned(),
-            file_system,
-            reason,
-        }),
-        None => Ok(IN_MEMORY.contains(&magic)),
-    }
-}
-
-/// Free bytes of the file system that `file` is on.
-pub(crate) fn free_bytes(file: impl AsFd) -> Option<u64> {
-    let statvfs = rustix::fs::fstatvfs(file).ok()?;
-    statvfs.f_bavail.checked_mul(statvfs.f_frsize)
-}
-
 /// Who this process is, for people.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Identity {
@@ -210,6 +150,9 @@ fn start_ticks(stat: &[u8]) -> Option<u64> {
     std::str::from_utf8(field).ok()?.parse().ok()
 }
 
+/// The operation of mapping, for [`file_error`].
+pub(crate) const MAP: &str = "map";
+
 /// The error of a file operation as one that tells what to do.
 pub(crate) fn file_error(operation: &'static str, path: &Path, error: io::Error) -> OpenError {
     use rustix::io::Errno;
@@ -217,6 +160,9 @@ pub(crate) fn file_error(operation: &'static str, path: &Path, error: io::Error)
     match Errno::from_io_error(&error) {
         Some(Errno::NOENT) => OpenError::NotFound { path },
         Some(Errno::ACCESS | Errno::PERM) => OpenError::Permission { operation, path },
+        Some(Errno::ROFS) => OpenError::ReadOnlyFileSystem { operation, path },
+        // mmap(2): "No memory is available", or too many mappings, or "the process's RLIMIT_AS limit"; of a file it is the limits.
+        Some(Errno::NOMEM) if operation == MAP => OpenError::AddressSpace { path },
         Some(Errno::LOOP) => OpenError::WrongFileType {
             path,
             found: "a link",

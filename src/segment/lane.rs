@@ -13,17 +13,18 @@
 //! After the claim, adoption: incarnation stored (release), release fence, then the repairs, then the baseline for the per-process
 //! view. Dead in the middle: the owner word names a dead process, the next one does it all again; every step can be repeated.
 
-use std::os::fd::AsFd;
-
 use super::attachment::Attachment;
 use super::commit::commit;
-use super::ownership::slot_is_locked;
+use super::error_log;
+use super::liveness::Liveness;
 use super::registry::for_each_block;
 use super::thread;
 use crate::layout::block::{BASELINE_COUNT, BASELINE_SUM, COUNT, SUM};
 use crate::layout::directory::*;
-use crate::layout::geometry::{BLOCK_GRANULE_LENGTH, MAX_PROCESS_SLOTS};
-use crate::layout::header::{COUNTER_PLACEMENT_OFFSET, LOSS_LANES_OFFSET};
+use crate::layout::geometry::BLOCK_GRANULE_LENGTH;
+use crate::layout::header::{
+    ADOPTIONS_OFFSET, ANOMALIES_OFFSET, COUNTER_PLACEMENT_OFFSET, LOSS_LANES_OFFSET,
+};
 use crate::protocol::{histogram, placement};
 use crate::sync::{AcqRel, Acquire, AtomicU64, Relaxed, Release};
 
@@ -115,6 +116,9 @@ fn claim(attachment: &Attachment) -> Option<u64> {
             }
             set_bit(&attachment.owned, lane, true);
             if commit_front(attachment, lane) {
+                if wanted == Wanted::Dead {
+                    attachment.count_since_version_2(ADOPTIONS_OFFSET);
+                }
                 adopt(attachment, lane, tag);
                 return Some(lane);
             }
@@ -126,6 +130,12 @@ fn claim(attachment: &Attachment) -> Option<u64> {
     }
     if !is_refused {
         attachment.count_loss(LOSS_LANES_OFFSET);
+        error_log::log(
+            attachment,
+            format_args!(
+                "no lane is free: a thread counts in the shared lane, which is slower; create the segment with more `lanes`"
+            ),
+        );
     }
     None
 }
@@ -160,65 +170,6 @@ impl Wanted {
     }
 }
 
-/// Who is dead. That a slot's owner lives is remembered for one search; that it is dead is not: meanwhile another process may have
-/// taken the slot, and its lanes carry a tag that looked dead a moment ago.
-struct Liveness<'a> {
-    attachment: &'a Attachment,
-    file: Option<std::os::fd::OwnedFd>,
-    opened: bool,
-    /// One bit per slot.
-    alive: [u64; MAX_PROCESS_SLOTS as usize / 64],
-}
-
-impl<'a> Liveness<'a> {
-    fn new(attachment: &'a Attachment) -> Self {
-        Self {
-            attachment,
-            file: None,
-            opened: false,
-            alive: [0; MAX_PROCESS_SLOTS as usize / 64],
-        }
-    }
-
-    fn is_dead(&mut self, tag: OwnerTag) -> bool {
-        // A tag that names no slot is damage; nobody can be alive behind it, nor is it worth trusting.
-        let Some(slot) = tag.slot(self.attachment.geometry.capacities.process_slots) else {
-            return false;
-        };
-        let entry = self.attachment.geometry.process_entry_offset(slot);
-        let owner = self.attachment.word(entry + PROCESS_OWNER_OFFSET);
-        let is_other = |owner: SlotOwner| {
-            owner.incarnation() & ((1 << 48) - 1) != tag.incarnation() || owner.state() == SlotState::Free
-        };
-        // A slot's incarnation is stored by its next owner before it claims any lane: then this tag is of the past for good.
-        if is_other(SlotOwner(owner.load(Acquire))) {
-            return true;
-        }
-        let (word, bit) = (slot as usize / 64, 1 << (slot % 64));
-        if self.alive[word] & bit != 0 {
-            return false;
-        }
-        // The lock byte is free now and the incarnation was this one before: its owner is gone. (Were it taken again in between, by
-        // the next incarnation, the byte would be locked, and the lane is left for another search.)
-        let is_dead = self.ask(slot);
-        if !is_dead {
-            self.alive[word] |= bit;
-        }
-        is_dead
-    }
-
-    fn ask(&mut self, slot: u64) -> bool {
-        if !self.opened {
-            self.opened = true;
-            self.file = super::slot::open_again(self.attachment, rustix::fs::OFlags::RDONLY);
-        }
-        // Without a descriptor (privileges dropped, name gone) nobody is declared dead.
-        self.file
-            .as_ref()
-            .is_some_and(|file| matches!(slot_is_locked(file.as_fd(), slot), Ok(false)))
-    }
-}
-
 /// Allocates bitmap and counters of a lane, if they are not.
 fn commit_front(attachment: &Attachment, lane: u64) -> bool {
     let mark = entry_word(attachment, lane, LANE_COMMITTED_OFFSET);
@@ -226,7 +177,8 @@ fn commit_front(attachment: &Attachment, lane: u64) -> bool {
     if mark.load(Acquire) >= length {
         return true;
     }
-    if commit(attachment, attachment.geometry.lane_offset(lane), length).is_err() {
+    let offset = attachment.geometry.lane_offset(lane);
+    if commit(attachment, "the counters of a lane", offset, length).is_err() {
         return false;
     }
     mark.store(length, Release);
@@ -238,7 +190,8 @@ fn adopt(attachment: &Attachment, lane: u64, tag: OwnerTag) {
     let geometry = &attachment.geometry;
     let incarnation = entry_word(attachment, lane, LANE_INCARNATION_OFFSET);
     let last = incarnation.load(Relaxed);
-    histogram::store_incarnation(incarnation, last + 1);
+    // It wraps only where somebody stored nonsense (SPEC.md A-9).
+    histogram::store_incarnation(incarnation, last.wrapping_add(1));
     let lane_offset = geometry.lane_offset(lane);
     if last == 0 {
         entry_word(attachment, lane, LANE_BASELINE_OWNER_OFFSET).store(tag.0, Relaxed);
@@ -251,21 +204,37 @@ fn adopt(attachment: &Attachment, lane: u64, tag: OwnerTag) {
                 lane_offset + geometry.lane_blocks_offset + placement,
                 shape.words(),
             );
-            histogram::repair(block, &shape);
+            let begun = block[COUNT].load(Relaxed);
+            if histogram::repair(block, &shape) && begun.wrapping_sub(block[COUNT].load(Relaxed)) != 1 {
+                // More than the one record in flight that a death leaves.
+                mended(attachment);
+            }
         }
     });
     write_baseline(attachment, lane, last, tag);
+}
+
+/// Counts and logs that the count of a histogram was made what its buckets say.
+#[cold]
+pub(crate) fn mended(attachment: &Attachment) {
+    attachment.count_loss(ANOMALIES_OFFSET);
+    error_log::log(
+        attachment,
+        format_args!(
+            "the count of a histogram did not match its buckets and was mended: the segment was damaged; check it with `shmetrics verify`"
+        ),
+    );
 }
 
 /// Notes what the lane had counted before its present process, unless it is the same process still.
 fn write_baseline(attachment: &Attachment, lane: u64, last: u64, tag: OwnerTag) {
     let geometry = &attachment.geometry;
     let lane_offset = geometry.lane_offset(lane);
-    let baseline = entry_word(attachment, lane, LANE_BASELINE_OFFSET_WORD);
+    let baseline = entry_word(attachment, lane, LANE_BASELINE_WORD_OFFSET);
     let covered = entry_word(attachment, lane, LANE_BASELINE_COUNTERS_OFFSET);
     let owner_of_baseline = entry_word(attachment, lane, LANE_BASELINE_OWNER_OFFSET);
     if owner_of_baseline.load(Relaxed) == tag.0 && (baseline.load(Relaxed) == last || last == 1) {
-        baseline.store(last + 1, Release);
+        baseline.store(last.wrapping_add(1), Release);
         return;
     }
     let placed = placement::free(attachment.word(COUNTER_PLACEMENT_OFFSET).load(Acquire));
@@ -274,7 +243,8 @@ fn write_baseline(attachment: &Attachment, lane: u64, last: u64, tag: OwnerTag) 
     let to = lane_offset + geometry.lane_baseline_offset;
     // The part that an earlier baseline covers is committed already; committing it again costs no storage, only budget.
     let known = covered.load(Relaxed).min(count);
-    if count > known && commit(attachment, to + known * 8, (count - known) * 8).is_err() {
+    let (start, length) = (to + known * 8, (count - known) * 8);
+    if count > known && commit(attachment, "the baseline of a lane", start, length).is_err() {
         return;
     }
     let counters = attachment.words_at(from, count as usize);
@@ -295,7 +265,7 @@ fn write_baseline(attachment: &Attachment, lane: u64, last: u64, tag: OwnerTag) 
         }
     });
     owner_of_baseline.store(tag.0, Relaxed);
-    baseline.store(last + 1, Release);
+    baseline.store(last.wrapping_add(1), Release);
 }
 
 /// Commits the block of a histogram in this thread's lane, which starts at `base`. `false`: use the shared lane.
@@ -312,7 +282,7 @@ pub(crate) fn commit_block(
     }
     let lane_offset = (base - attachment.mapping.base().addr()) as u64;
     let offset = lane_offset + attachment.geometry.lane_blocks_offset + placement;
-    if commit(attachment, offset, length).is_err() {
+    if commit(attachment, "a histogram in a lane", offset, length).is_err() {
         attachment.patience.store(PATIENCE, Relaxed);
         return false;
     }

@@ -5,8 +5,11 @@
 //! | [`options`] | what a segment is to be like |
 //! | [`place`] | names and paths |
 //! | `host` | facts about machine and process |
+//! | `file_system` | which file systems will do |
 //! | `create`, `open`, `named` | making a file a segment, and opening it |
 //! | `ownership` | lock bytes: who lives |
+//! | `liveness` | is the owner behind a tag dead? |
+//! | `error_log` | errors that are kept in the segment |
 //! | `attachment` | one open segment of this process |
 //! | `slot`, `lane` | claim, adopt, release |
 //! | `commit` | storage on demand, within the budget |
@@ -17,11 +20,14 @@
 //! | `ticker` | which epoch it is |
 
 pub(crate) mod attachment;
-mod commit;
-mod create;
+pub(crate) mod commit;
+pub(crate) mod create;
+pub(crate) mod error_log;
+pub(crate) mod file_system;
 pub(crate) mod fork;
 pub(crate) mod host;
 pub(crate) mod lane;
+mod liveness;
 #[cfg(feature = "named")]
 mod named;
 pub(crate) mod open;
@@ -166,7 +172,7 @@ impl Segment {
 
     pub(crate) fn open_with(place: &Place, options: SegmentOptions) -> Result<Segment, OpenError> {
         let path = match place {
-            Place::Name(name) => place::resolve_existing(name)?,
+            Place::Name(name) => place::resolve_existing_to_write(name)?,
             _ => place.to_path()?,
         };
         open::wait_until_published(&path, || Self::attach(&path, &options))
@@ -302,6 +308,39 @@ impl Segment {
         }
     }
 
+    /// Keeps an error in the segment's error log, for whoever looks later, also after a crash: `shmetrics inspect` and
+    /// [`Snapshot::errors`](crate::Snapshot::errors) show its text, how often it was logged, and when first and last. The library
+    /// logs what it cannot do as asked; this is for the program's own errors.
+    ///
+    /// An entry is kept per distinct text and never given back, so name what went wrong and where, and leave out what differs from
+    /// time to time: addresses, numbers, user names. UTF-8; beyond 192 bytes it is cut at a character. When all entries are taken
+    /// ([`SegmentOptions::errors`], 32 unless asked otherwise) further texts are lost and counted
+    /// ([`Losses::errors_lost`](crate::snapshot::Losses::errors_lost)). Of a segment without a log, or one that does nothing, nothing
+    /// is kept.
+    ///
+    /// Cost: the text is hashed and looked up, below a microsecond; no heap, no lock, and only when the log is full and a process died
+    /// while it was logging a few system calls. Any thread, also in a signal handler, if formatting `message` may be done there: of a
+    /// `&str` it may.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let path = std::env::temp_dir().join(format!("shmetrics-log-error-{}", std::process::id()));
+    /// # let segment = shmetrics::Segment::options().preset(shmetrics::Preset::Compact).open_or_create_at(&path)?;
+    /// for _ in 0..3 {
+    ///     segment.log_error("cannot reach the queue: connection refused");
+    /// }
+    /// let snapshot = shmetrics::Reader::open_path(&path)?.snapshot()?;
+    /// assert_eq!((&*snapshot.errors[0].message, snapshot.errors[0].count), ("cannot reach the queue: connection refused", 3));
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn log_error(&self, message: impl std::fmt::Display) {
+        if let Some(attachment) = &self.attachment {
+            error_log::log(attachment, format_args!("{message}"));
+        }
+    }
+
     /// Says what this process does from now on; see [`SegmentOptions::role`]. For a forked worker, which begins with the role that its
     /// parent opened the segment with. A process without a slot has no description: then this does nothing.
     pub fn set_role(&self, role: &str) -> Result<(), OpenError> {
@@ -356,6 +395,8 @@ fn differences(wanted: &Capacities, found: &Capacities) -> Vec<Difference> {
         ("counters", wanted.counters, found.counters),
         ("gauges", wanted.gauges, found.gauges),
         ("blocks_length", wanted.blocks_length, found.blocks_length),
+        ("errors", wanted.errors, found.errors),
+        ("reset_tables", wanted.reset_tables, found.reset_tables),
         ("epoch_length_ns", wanted.epoch_length_ns, found.epoch_length_ns),
         ("budget", wanted.budget, found.budget),
     ]

@@ -75,7 +75,7 @@ fn create_once(name: &str, path: &Path, options: &SegmentOptions) -> Result<Outc
             });
         }
     }
-    let (file, file_length) = match open_file_writable(path) {
+    let (file, file_length, _) = match open_file_writable(path) {
         Ok(opened) => opened,
         // Replaced or removed meanwhile.
         Err(OpenError::NotFound { .. }) => return Ok(Outcome::AtWork),

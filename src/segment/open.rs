@@ -1,22 +1,25 @@
 //! Opening a file that may be a segment, and reading its header into private memory.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags, SeekFrom};
 
-use super::host::{check_file_system, file_error};
+use super::file_system::{FileSystem, check_file_system};
+use super::host::file_error;
 use crate::error::{LayoutError, OpenError};
 use crate::layout::geometry::{Geometry, Origin};
-use crate::layout::header::{HEADER_LENGTH, IMMUTABLE_WORDS};
+use crate::layout::header::{HEADER_LENGTH, IMMUTABLE_WORDS, VERSION_OFFSET, check_writer};
+use crate::layout::record::RECORD_LENGTH;
 
 /// Which file it is, whatever its name: device and inode.
 pub(crate) type FileKey = (u64, u64);
 
-fn open_file(path: &Path, access: OFlags) -> Result<(File, u64), OpenError> {
+fn open_file(path: &Path, access: OFlags) -> Result<(File, u64, FileSystem), OpenError> {
     // No links; O_NONBLOCK so that a pipe cannot block.
     let flags = access | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
     let operation = if access.contains(OFlags::RDWR) {
@@ -40,17 +43,17 @@ fn open_file(path: &Path, access: OFlags) -> Result<(File, u64), OpenError> {
             found,
         });
     }
-    check_file_system(&file, path)?;
-    Ok((File::from(file), stat.st_size as u64))
+    let file_system = check_file_system(&file, path)?;
+    Ok((File::from(file), stat.st_size as u64, file_system))
 }
 
-/// Opens a segment's file for reading. Returns it with its length.
-pub(crate) fn open_file_read_only(path: &Path) -> Result<(File, u64), OpenError> {
+/// Opens a segment's file for reading. Returns it with its length and what it is on.
+pub(crate) fn open_file_read_only(path: &Path) -> Result<(File, u64, FileSystem), OpenError> {
     open_file(path, OFlags::RDONLY)
 }
 
-/// Opens a segment's file for writing. Returns it with its length.
-pub(crate) fn open_file_writable(path: &Path) -> Result<(File, u64), OpenError> {
+/// Opens a segment's file for writing. Returns it with its length and what it is on.
+pub(crate) fn open_file_writable(path: &Path) -> Result<(File, u64, FileSystem), OpenError> {
     open_file(path, OFlags::RDWR)
 }
 
@@ -89,11 +92,68 @@ pub(crate) fn file_key(file: &File, path: &Path) -> Result<FileKey, OpenError> {
     Ok((stat.st_dev, stat.st_ino))
 }
 
-/// Copies the immutable part of a header once and validates the copy.
+/// Lacks the head storage? Every creator allocates it, so only a file that claims more than it has, or a sparse copy, lacks some. On
+/// tmpfs, where loading from a hole allocates a page, readers then look for holes before they load; elsewhere a hole costs nothing.
+pub(crate) fn head_has_holes(file: &File, on: FileSystem, geometry: &Geometry) -> bool {
+    // stat(2): "st_blocks ... in 512-byte units", whatever the file system's block size.
+    let stored = file
+        .metadata()
+        .map(|metadata| metadata.blocks().saturating_mul(512));
+    on == FileSystem::Tmpfs && stored.is_ok_and(|stored| stored < geometry.head_length())
+}
+
+/// Bytes from `start` on that have storage, up to the first hole, at most `length`. One system call.
+pub(crate) fn stored_from(file: &File, start: u64, length: u64) -> u64 {
+    match rustix::fs::seek(file, SeekFrom::Hole(start)) {
+        Ok(hole) => hole.saturating_sub(start).min(length),
+        Err(_) => length,
+    }
+}
+
+/// Records that have storage, if some of the head has none. What has none is zeros, and so no record.
+pub(crate) fn stored_records(file: &File, geometry: &Geometry) -> u64 {
+    let length = geometry.records * RECORD_LENGTH;
+    stored_from(file, geometry.records_offset, length).div_ceil(RECORD_LENGTH)
+}
+
+/// Whether who opens a segment will write to it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read,
+    Write,
+}
+
+/// Reads the first bytes of a file that was long enough when it was opened.
+pub(crate) fn read_start(file: &File, bytes: &mut [u8], path: &Path) -> Result<(), OpenError> {
+    file.read_exact_at(bytes, 0).map_err(|error| {
+        // Truncated since.
+        let found = file.metadata().map_or(0, |metadata| metadata.len());
+        match error.kind() {
+            ErrorKind::UnexpectedEof => OpenError::Layout {
+                path: path.to_owned(),
+                source: LayoutError::TooShort { found },
+            },
+            _ => file_error("read", path, error),
+        }
+    })
+}
+
+fn copy_header(file: &File, path: &Path) -> Result<[u64; IMMUTABLE_WORDS], OpenError> {
+    let mut bytes = [0; IMMUTABLE_WORDS * 8];
+    read_start(file, &mut bytes, path)?;
+    let mut words = [0; IMMUTABLE_WORDS];
+    for (word, chunk) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
+        *word = u64::from_ne_bytes(*chunk);
+    }
+    Ok(words)
+}
+
+/// Copies the immutable part of a header and validates the copy. Returns the version of the segment with what it says.
 pub(crate) fn read_header(
     file: &File,
     length: u64,
     path: &Path,
+    access: Access,
 ) -> Result<(Geometry, Origin, u64), OpenError> {
     let layout = |source| OpenError::Layout {
         path: path.to_owned(),
@@ -102,13 +162,17 @@ pub(crate) fn read_header(
     if length < HEADER_LENGTH {
         return Err(layout(LayoutError::TooShort { found: length }));
     }
-    let mut bytes = [0; IMMUTABLE_WORDS * 8];
-    file.read_exact_at(&mut bytes, 0)
-        .map_err(|error| file_error("read", path, error))?;
-    let mut words = [0; IMMUTABLE_WORDS];
-    for (word, chunk) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
-        *word = u64::from_ne_bytes(*chunk);
+    let mut words = copy_header(file, path)?;
+    let mut parsed = Geometry::parse(&words, length);
+    if matches!(parsed, Err(LayoutError::BadChecksum { .. })) {
+        // `shm:` only: a copy that was taken while the magic word was stored may lack what was stored just before. Who has seen the
+        // magic word sees all of it the next time.
+        words = copy_header(file, path)?;
+        parsed = Geometry::parse(&words, length);
     }
-    let (geometry, origin) = Geometry::parse(&words, length).map_err(layout)?;
-    Ok((geometry, origin, words[1]))
+    let (geometry, origin) = parsed.map_err(layout)?;
+    if access == Access::Write {
+        check_writer(&words).map_err(layout)?;
+    }
+    Ok((geometry, origin, words[(VERSION_OFFSET / 8) as usize]))
 }

@@ -112,6 +112,20 @@ impl SegmentOptions {
         self
     }
 
+    /// Entries of the error log, one per distinct text (0 to 1,024, 256 bytes each, allocated at creation); default 32. With 0 the
+    /// segment has no log, and is one that format version 1 knows.
+    pub fn errors(mut self, errors: u64) -> Self {
+        self.capacities.errors = errors;
+        self
+    }
+
+    /// Tables for resets ([`crate::reset`]): 2, or 0 for a segment whose series cannot be reset; default 2. They take no storage before
+    /// the first reset. With 0, and no error log, the segment is one that format version 1 knows.
+    pub fn reset_tables(mut self, reset_tables: u64) -> Self {
+        self.capacities.reset_tables = reset_tables;
+        self
+    }
+
     /// Bytes that may be committed after creation. Beyond it, threads count in the shared lane. Default: 256 MiB, at most half of what
     /// is free at creation.
     pub fn budget(mut self, budget: u64) -> Self {

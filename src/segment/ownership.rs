@@ -46,6 +46,11 @@ pub(crate) fn try_lock(file: BorrowedFd<'_>, slot: u64) -> io::Result<bool> {
     }
 }
 
+/// Gives the lock of a slot back, for everybody who has this description.
+pub(crate) fn unlock(file: BorrowedFd<'_>, slot: u64) -> io::Result<()> {
+    call(file, libc::F_OFD_SETLK, &mut lock_of(slot, libc::F_UNLCK))
+}
+
 /// Is the slot's owner alive? Asks the kernel; the file may be open read-only. About half a microsecond.
 pub(crate) fn slot_is_locked(file: BorrowedFd<'_>, slot: u64) -> io::Result<bool> {
     let mut lock = lock_of(slot, libc::F_RDLCK);

@@ -104,23 +104,46 @@ fn plain(name: &str) -> Result<&str, &'static str> {
     }
 }
 
-/// The path of an existing segment for readers: a plain name is looked for in every folder, in their order.
-pub(crate) fn resolve_existing(text: &str) -> Result<PathBuf, OpenError> {
-    let Place::Name(name) = Place::parse(text)? else {
-        return Place::parse(text)?.to_path();
-    };
-    let candidates: Vec<PathBuf> = folders()
-        .into_iter()
-        .map(|folder| folder.path.join(&name))
-        .collect();
-    let found = candidates.iter().find(|path| path.symlink_metadata().is_ok());
-    match found.or(candidates.first()) {
-        Some(path) => Ok(path.clone()),
-        None => Err(OpenError::NoFolder {
-            name,
-            tried: "none is set".to_owned(),
-        }),
+/// Where the segment of this name, path or `shm:` name is: a plain name is looked for in every folder, in their order. If it is in
+/// none, the path it would have in the first. Looks at file names, opens nothing.
+///
+/// # Errors
+///
+/// The text is no name, or there is no folder for names.
+pub fn resolve_existing(text: &str) -> Result<PathBuf, OpenError> {
+    match Place::parse(text)? {
+        Place::Name(name) => find(&name).map(|folder| folder.path.join(&name)),
+        place => place.to_path(),
     }
+}
+
+/// As [`resolve_existing`], for whoever is going to write there: a folder among everybody's must be this user's own.
+pub(crate) fn resolve_existing_to_write(name: &str) -> Result<PathBuf, OpenError> {
+    let folder = find(name)?;
+    let path = folder.path.join(name);
+    if folder.shared && path.symlink_metadata().is_ok() {
+        let metadata = folder.path.symlink_metadata();
+        let is_safe = metadata.map_or(Err("it cannot be examined"), |metadata| check_own(&metadata));
+        is_safe.map_err(|reason| OpenError::UnsafeFolder {
+            path: folder.path,
+            reason,
+        })?;
+    }
+    Ok(path)
+}
+
+/// The first folder that has something of this name, else the first of all.
+fn find(name: &str) -> Result<Folder, OpenError> {
+    let mut folders = folders();
+    let has_it = |folder: &Folder| folder.path.join(name).symlink_metadata().is_ok();
+    let at = folders.iter().position(has_it).unwrap_or(0);
+    if folders.is_empty() {
+        return Err(OpenError::NoFolder {
+            name: name.to_owned(),
+            tried: "none is set".to_owned(),
+        });
+    }
+    Ok(folders.swap_remove(at))
 }
 
 /// A folder for plain names.
@@ -190,21 +213,27 @@ fn usable(folder: &Folder) -> Result<(), &'static str> {
         Err(_) => return Err("it cannot be examined"),
     };
     if folder.shared {
-        if metadata.is_symlink() {
-            return Err("it is a link");
-        }
-        if metadata.uid() != rustix::process::geteuid().as_raw() {
-            return Err("it belongs to another user");
-        }
-        if metadata.mode() & 0o022 != 0 {
-            return Err("others can write to it");
-        }
+        check_own(&metadata)?;
     }
     if !folder.path.is_dir() {
         return Err("it is not a folder");
     }
     let access = rustix::fs::access(&folder.path, Access::WRITE_OK | Access::EXEC_OK);
     access.map_err(|_| "it is not writable")
+}
+
+/// Is it this user's own folder, and nobody else's to write to? A link is not: what it leads to may change.
+fn check_own(metadata: &Metadata) -> Result<(), &'static str> {
+    if metadata.is_symlink() {
+        return Err("it is a link");
+    }
+    if metadata.uid() != rustix::process::geteuid().as_raw() {
+        return Err("it belongs to another user");
+    }
+    if metadata.mode() & 0o022 != 0 {
+        return Err("others can write to it");
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -111,7 +111,7 @@ pub(crate) fn register_family(attachment: &Attachment, key: FamilyKey<'_>) -> Re
             _ => format!("{kind_name}{rule} in {unit:?}"),
         }
     };
-    let existing_unit = tables.text(tables.load(number, UNIT_WORD));
+    let existing_unit = tables.text(tables.load(number, UNIT_WORD), MAX_UNIT_LENGTH);
     Err(RegisterError::Conflict {
         name: key.name.to_owned(),
         existing: describe(
@@ -295,13 +295,19 @@ fn make_ready(
     let committed = match key.kind.space() {
         Space::Counters => commit(
             attachment,
+            "a counter in the shared lane",
             geometry.shared_counters_offset + placement * LINE_LENGTH,
             LINE_LENGTH,
         ),
         Space::Gauges => Ok(()),
         Space::Blocks => {
             let length = block_shape_of(key).map_or(0, |shape| shape.shared_length());
-            commit(attachment, geometry.shared_blocks_offset + placement, length)
+            commit(
+                attachment,
+                "a histogram in the shared lane",
+                geometry.shared_blocks_offset + placement,
+                length,
+            )
         }
     };
     let reason = |refused| match refused {

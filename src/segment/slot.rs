@@ -11,18 +11,18 @@
 //! With the lock held nobody else writes here. Dead in the middle: the kernel frees the lock, the next owner begins again; every step
 //! can be repeated. No step allocates from the heap: a forked child runs them in its at-fork handler.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
 
 use super::attachment::Attachment;
 use super::commit::commit;
 use super::registry::{for_each_gauge, recover_records};
-use super::{host, ownership, thread};
+use super::{error_log, host, ownership, thread};
 use crate::error::OpenError;
 use crate::layout::LINE_LENGTH;
 use crate::layout::directory::*;
-use crate::layout::header::LOSS_SLOTS_OFFSET;
+use crate::layout::header::{ADOPTIONS_OFFSET, LOSS_SLOTS_OFFSET};
 use crate::map::LockPage;
 use crate::protocol::gauge;
 use crate::protocol::histogram::store_incarnation;
@@ -37,7 +37,14 @@ pub(crate) fn open_again(attachment: &Attachment, access: OFlags) -> Option<Owne
 }
 
 /// Takes a slot for this process, with a description that nothing else uses. Returns whether it got one.
-pub(crate) fn claim(attachment: &Attachment, file: OwnedFd) -> bool {
+///
+/// `other` is another description of the file, if this is the first claim of an attachment: with it is asked whether a lock outlives
+/// its descriptor here. On overlayfs it does not, as a mapping there holds the file of a layer below and not the one that was opened.
+/// A process whose lock is lost would be taken for dead while it counts; so it has no slot, and counts in the shared lane.
+pub(crate) fn claim(attachment: &Attachment, file: OwnedFd, other: Option<BorrowedFd<'_>>) -> bool {
+    if attachment.loses_locks.load(Relaxed) {
+        return refuse(attachment, LOSES_LOCKS);
+    }
     let slots = attachment.geometry.capacities.process_slots;
     for slot in 0..slots {
         let covered = attachment.covered_slots[slot as usize / 64].load(Relaxed) >> (slot % 64) & 1 == 1;
@@ -45,29 +52,61 @@ pub(crate) fn claim(attachment: &Attachment, file: OwnedFd) -> bool {
             continue;
         }
         match ownership::try_lock(file.as_fd(), slot) {
-            Ok(true) => return take(attachment, slot, file),
+            Ok(true) => return take(attachment, slot, file, other),
             Ok(false) => {}
             // No open-file-description locks here (an old kernel, a strange file system): no slot, but the shared lane works.
-            Err(_) => break,
+            Err(_) => {
+                return refuse(
+                    attachment,
+                    "the file system or the kernel has no open-file-description locks; use tmpfs",
+                );
+            }
         }
     }
+    refuse(
+        attachment,
+        "all are taken; create the segment with more `process_slots`, or end processes",
+    )
+}
+
+const LOSES_LOCKS: &str =
+    "a lock does not outlive its descriptor on this file system (an overlay?); use tmpfs";
+
+/// Counts and logs that this process gets no slot, and why. Returns `false`.
+#[cold]
+pub(crate) fn refuse(attachment: &Attachment, reason: &str) -> bool {
     attachment.count_loss(LOSS_SLOTS_OFFSET);
+    error_log::log(
+        attachment,
+        format_args!("a process has no slot and drops its gauge writes: {reason}"),
+    );
     false
 }
 
 /// Makes a slot whose lock is held this process'.
-fn take(attachment: &Attachment, slot: u64, file: OwnedFd) -> bool {
+fn take(attachment: &Attachment, slot: u64, file: OwnedFd, other: Option<BorrowedFd<'_>>) -> bool {
     // The lock must outlive the descriptor, whoever closes it.
     let Ok(page) = LockPage::new(&file) else {
-        attachment.count_loss(LOSS_SLOTS_OFFSET);
-        return false;
+        return refuse(
+            attachment,
+            "its lock page cannot be mapped; raise the limit of memory areas",
+        );
     };
     drop(file);
+    // Before anything is stored: without the lock somebody else may be storing here.
+    if other.is_some_and(|other| !ownership::slot_is_locked(other, slot).unwrap_or(false)) {
+        attachment.loses_locks.store(true, Relaxed);
+        return refuse(attachment, LOSES_LOCKS);
+    }
     attachment.lock_page.store(page.into_raw(), Release);
     let entry = attachment.geometry.process_entry_offset(slot);
     let owner = attachment.word(entry + PROCESS_OWNER_OFFSET);
-    let incarnation = SlotOwner(owner.load(Acquire)).incarnation() + 1;
+    let last = SlotOwner(owner.load(Acquire));
+    let incarnation = last.incarnation() + 1;
     store_incarnation(owner, SlotOwner::new(incarnation, SlotState::Claiming).0);
+    if last.state() != SlotState::Free {
+        attachment.count_since_version_2(ADOPTIONS_OFFSET);
+    }
     let tag = OwnerTag::new(slot, incarnation);
     let base = commit_cells(attachment, slot, entry);
     if base != 0 {
@@ -89,7 +128,7 @@ fn commit_cells(attachment: &Attachment, slot: u64, entry: u64) -> usize {
     let length = attachment.geometry.capacities.gauges * LINE_LENGTH;
     let offset = attachment.geometry.slot_offset(slot);
     if mark.load(Acquire) < length {
-        if commit(attachment, offset, length).is_err() {
+        if commit(attachment, "the gauges of a process", offset, length).is_err() {
             return 0;
         }
         mark.store(length, Release);

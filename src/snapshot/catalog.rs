@@ -6,18 +6,18 @@
 //! Several records of one family with the same labels are *revisions*: the buckets of a histogram were changed. They become one
 //! [`Group`]. Exponential revisions are added up in their common scheme; of classic ones only the newest is shown.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::contents::{Contents, Family, Validation};
 use super::{BucketScheme, Description, Skipped};
-use crate::buckets::Classic;
+use crate::layout::WORD_LENGTH;
 use crate::layout::block::BlockShape;
 use crate::layout::error::RecordError;
 use crate::layout::geometry::Geometry;
 use crate::layout::header::RESERVED_OFFSET;
-use crate::layout::kind::{Kind, Space};
+use crate::layout::kind::Kind;
 use crate::layout::record::*;
-use crate::layout::{WORD_LENGTH, labels};
 use crate::sync::{Acquire, fence};
 use crate::words::ReadWords;
 
@@ -56,6 +56,11 @@ impl Group {
         &self.members[if classic { self.members.len() - 1 } else { 0 }..]
     }
 
+    /// All of them, oldest first.
+    pub(super) fn members(&self) -> &[Member] {
+        &self.members
+    }
+
     fn first_record(&self) -> u64 {
         self.members.iter().map(|member| member.record).min().unwrap_or(0)
     }
@@ -90,14 +95,6 @@ impl Group {
     }
 }
 
-#[derive(Debug)]
-struct Family {
-    record: FamilyRecord,
-    name: String,
-    help: String,
-    unit: String,
-}
-
 /// A counter word and the group it belongs to.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CounterCell {
@@ -123,21 +120,23 @@ pub(super) struct Catalog {
     counters_u64: Vec<CounterCell>,
     counters_f64: Vec<CounterCell>,
     histograms: usize,
-    /// Cells taken, by space: start -> (end, record).
-    cells: [BTreeMap<u64, (u64, u64)>; 3],
-    /// Bytes of labels decoded. Honest label texts never overlap, so they fit the region together; this bounds memory.
-    labels_length: u64,
+    /// What the next records are compared with.
+    validation: Validation,
+    /// Ascending by record; each once.
     skipped: Vec<Skipped>,
-    skipped_records: HashSet<u64>,
 }
 
 impl Catalog {
-    /// Takes up what became ready. Allocates nothing if nothing did. Bounded by the number of records.
-    pub(super) fn update(&mut self, words: ReadWords<'_>, geometry: &Geometry) {
-        let reserved = words.load(word(RESERVED_OFFSET)).min(geometry.records);
+    /// Takes up what became ready. Allocates nothing if nothing did. Bounded by `records`, how many there can be.
+    pub(super) fn update(&mut self, words: ReadWords<'_>, geometry: &Geometry, records: u64) {
+        let reserved = words
+            .load(word(RESERVED_OFFSET))
+            .min(geometry.records)
+            .min(records);
         if self.known.len() < reserved as usize {
             self.known.resize(reserved as usize, false);
         }
+        let contents = Contents::new(words, geometry);
         let mut changed = false;
         for number in 1..=reserved {
             if self.known[number as usize - 1] {
@@ -150,7 +149,7 @@ impl Catalog {
             // Pairs with the release store of ready: the content, its texts and its family are visible.
             fence(Acquire);
             self.known[number as usize - 1] = true;
-            match self.take_up(number, words, geometry) {
+            match self.take_up(number, &contents, geometry) {
                 Ok(()) => changed = true,
                 Err(reason) => self.skip(number, reason),
             }
@@ -158,6 +157,11 @@ impl Catalog {
         if changed {
             self.arrange();
         }
+    }
+
+    /// How many records there are to look at.
+    pub(super) fn reserved(&self) -> usize {
+        self.known.len()
     }
 
     /// The groups by index.
@@ -191,8 +195,13 @@ impl Catalog {
     }
 
     fn skip(&mut self, record: u64, reason: RecordError) {
-        if self.skipped_records.insert(record) {
-            self.skipped.push(Skipped { record, reason });
+        let at = self.skipped.partition_point(|skipped| skipped.record < record);
+        if self
+            .skipped
+            .get(at)
+            .is_none_or(|skipped| skipped.record != record)
+        {
+            self.skipped.insert(at, Skipped { record, reason });
         }
     }
 
@@ -218,54 +227,54 @@ impl Catalog {
         (self.counters_u64, self.counters_f64) = (cells(Kind::CounterU64), cells(Kind::CounterF64));
     }
 
-    fn take_up(&mut self, number: u64, words: ReadWords<'_>, geometry: &Geometry) -> Result<(), RecordError> {
-        let copy = copy_record(number, words, geometry);
+    fn take_up(
+        &mut self,
+        number: u64,
+        contents: &Contents<'_>,
+        geometry: &Geometry,
+    ) -> Result<(), RecordError> {
+        let copy = contents.record(number);
         let series = match Record::parse(&copy, geometry)? {
             Record::Series(series) => series,
             Record::Family(_) => {
-                self.family(number, words, geometry);
+                self.family(number, contents, geometry);
                 return Ok(());
             }
         };
         let placement = series.cell(copy[CELL_WORD], geometry)?;
-        let family = self
-            .family(series.family, words, geometry)
-            .filter(|family| family.record.kind == series.kind);
+        self.family(series.family, contents, geometry);
+        let family = self.families.get(&series.family).and_then(Option::as_ref);
+        let texts = self
+            .validation
+            .series(contents, &series, family.map(|family| &family.record))?;
+        // A valid series has one.
         let Some(family) = family else {
             return Err(RecordError::BadFamily { found: series.family });
         };
-        let mut description = Description {
+        self.validation.occupy(number, &series, placement)?;
+        let description = Description {
             name: family.name.clone(),
             kind: series.kind,
             unit: family.unit.clone(),
             help: family.help.clone(),
-            labels: Vec::new(),
+            labels: texts.labels,
             merge: family.record.merge,
             overflow: series.overflow,
             ring_slots: series.ring_slots,
             created_ns: series.created_ns,
         };
-        let encoded = self.labels(series.labels, words, geometry)?;
-        description.labels = labels::decode(&encoded).ok_or(RecordError::BadEncoding { field: "labels" })?;
-        let scheme = scheme(&series, words, geometry)?;
-        self.occupy(number, &series, placement)?;
-
-        let shape = match &scheme {
-            Some(scheme) => BlockShape::new(scheme.buckets(), usize::from(series.ring_slots)),
-            None => BlockShape::new(0, 0),
-        };
         let member = Member {
             record: number,
             series,
             placement,
-            shape,
-            scheme,
+            shape: series.shape(),
+            scheme: texts.scheme,
             ordinal: self.histograms,
         };
         self.histograms += usize::from(series.kind.is_histogram());
         let index = *self
             .keys
-            .entry((series.family, encoded))
+            .entry((series.family, texts.encoded))
             .or_insert(self.groups.len());
         if index == self.groups.len() {
             self.groups.push(Group {
@@ -278,132 +287,31 @@ impl Catalog {
         Ok(())
     }
 
-    /// The family at record `number`, decoded at first use.
-    fn family(&mut self, number: u64, words: ReadWords<'_>, geometry: &Geometry) -> Option<&Family> {
-        if !self.families.contains_key(&number) {
-            let family = match Record::parse(&copy_record(number, words, geometry), geometry) {
-                Ok(Record::Family(record)) => match Family::decode(record, words, geometry) {
-                    Ok(family) => Some(family),
-                    Err(reason) => {
-                        self.skip(number, reason);
-                        None
-                    }
-                },
-                // A good series; it is not its fault that another record names it as a family.
-                Ok(Record::Series(_)) => None,
-                Err(reason) => {
-                    self.skip(number, reason);
-                    None
-                }
-            };
-            self.families.insert(number, family);
-            if let Some(known) = self.known.get_mut(number as usize - 1)
-                && self.families[&number].is_some()
-            {
-                *known = true;
-            }
+    /// Validates the record `number` as a family, once.
+    fn family(&mut self, number: u64, contents: &Contents<'_>, geometry: &Geometry) {
+        if self.families.contains_key(&number) {
+            return;
         }
-        self.families.get(&number)?.as_ref()
-    }
-
-    fn labels(
-        &mut self,
-        range: TextRange,
-        words: ReadWords<'_>,
-        geometry: &Geometry,
-    ) -> Result<Vec<u8>, RecordError> {
-        self.labels_length += u64::from(range.length);
-        if self.labels_length > geometry.capacities.text_length {
-            return Err(RecordError::BadText {
-                field: "labels",
-                offset: range.offset,
-                length: range.length,
-            });
-        }
-        Ok(text(range, words, geometry))
-    }
-
-    /// Notes that the record has its cell, unless another record has some of it.
-    fn occupy(&mut self, number: u64, series: &SeriesRecord, start: u64) -> Result<(), RecordError> {
-        let (space, units) = match series.kind.space() {
-            Space::Counters => (0, 1),
-            Space::Gauges => (1, 1),
-            Space::Blocks => (2, series.length),
+        let family = match Record::parse(&contents.record(number), geometry) {
+            Ok(Record::Family(record)) => contents.family(record).map(Some),
+            // A good series; it is not its fault that another record names it as a family.
+            Ok(Record::Series(_)) => Ok(None),
+            Err(reason) => Err(reason),
         };
-        let (cells, end) = (&mut self.cells[space], start + units);
-        // Cells held are disjoint: the last one that starts before our end is the only candidate.
-        if let Some((_, &(other_end, other))) = cells.range(..end).next_back()
-            && other_end > start
+        let family = family.unwrap_or_else(|reason| {
+            self.skip(number, reason);
+            None
+        });
+        if let Some(known) = self.known.get_mut(number as usize - 1)
+            && family.is_some()
         {
-            return Err(RecordError::Overlap { found: start, other });
+            *known = true;
         }
-        cells.insert(start, (end, number));
-        Ok(())
-    }
-}
-
-impl Family {
-    fn decode(
-        record: FamilyRecord,
-        words: ReadWords<'_>,
-        geometry: &Geometry,
-    ) -> Result<Family, RecordError> {
-        let read = |range: TextRange, field: &'static str| {
-            String::from_utf8(text(range, words, geometry)).map_err(|_| RecordError::BadEncoding { field })
-        };
-        let (name, help) = (read(record.name, "name")?, read(record.help, "help")?);
-        Ok(Family {
-            record,
-            name,
-            help,
-            unit: read(record.unit, "unit")?,
-        })
+        self.families.insert(number, family);
     }
 }
 
 /// The word at a byte offset.
 fn word(offset: u64) -> usize {
     (offset / WORD_LENGTH) as usize
-}
-
-fn copy_record(number: u64, words: ReadWords<'_>, geometry: &Geometry) -> [u64; RECORD_WORDS] {
-    let mut copy = [0; RECORD_WORDS];
-    words.copy(word(geometry.record_offset(number)), &mut copy);
-    copy
-}
-
-/// The bytes of a validated range of the text region, which is words in the byte order of the machine.
-fn text(range: TextRange, words: ReadWords<'_>, geometry: &Geometry) -> Vec<u8> {
-    let start = word(geometry.text_offset + u64::from(range.offset));
-    let length = range.length as usize;
-    let mut bytes: Vec<u8> = (0..length.div_ceil(8))
-        .flat_map(|index| words.load(start + index).to_ne_bytes())
-        .collect();
-    bytes.truncate(length);
-    bytes
-}
-
-fn scheme(
-    series: &SeriesRecord,
-    words: ReadWords<'_>,
-    geometry: &Geometry,
-) -> Result<Option<BucketScheme>, RecordError> {
-    match series.buckets {
-        Buckets::None => Ok(None),
-        Buckets::Exponential(parameters) => Ok(Some(BucketScheme::Exponential(parameters))),
-        Buckets::Classic(range) => {
-            let start = word(geometry.text_offset + u64::from(range.offset));
-            let count = range.length as usize / 8;
-            let bounds: Vec<f64> = (0..count)
-                .map(|index| f64::from_bits(words.load(start + index)))
-                .collect();
-            match Classic::new(&bounds) {
-                // A trailing +Inf would be dropped and the block's shape would not fit any more.
-                Ok(classic) if classic.buckets() == count + 1 => {
-                    Ok(Some(BucketScheme::Classic(Arc::new(classic))))
-                }
-                _ => Err(RecordError::BadBuckets { found: range.pack() }),
-            }
-        }
-    }
 }

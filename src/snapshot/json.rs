@@ -4,13 +4,12 @@
 //! counts are cumulative; only buckets in which the count changes are listed, and the last one always. Times are RFC 3339 in UTC with
 //! nanoseconds.
 
-mod time;
 mod view;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use self::time::rfc3339;
 use self::view::*;
+use super::time::rfc3339;
 use super::{BucketScheme, Fill, Number, Snapshot, Used};
 
 /// Version of the schema. It changes only when a field changes its meaning or goes away.
@@ -42,6 +41,9 @@ impl Serialize for Snapshot {
         map.serialize_entry("losses", &LossesView::new(&self.losses))?;
         map.serialize_entry("fill", &self.fill)?;
         map.serialize_entry("skipped", &List(|| self.skipped.iter().map(SkippedView::new)))?;
+        map.serialize_entry("health", &HealthView::new(&self.health))?;
+        map.serialize_entry("errors", &List(|| self.errors.iter().map(ErrorView::new)))?;
+        map.serialize_entry("reader", &ReaderView::new(&self.reader))?;
         map.end()
     }
 }
@@ -72,6 +74,7 @@ impl Serialize for Fill {
         put("counters", self.counters)?;
         put("gauges", self.gauges)?;
         put("blocks", self.blocks)?;
+        put("errors", self.errors)?;
         put("committed", self.committed)?;
         map.end()
     }

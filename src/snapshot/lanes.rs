@@ -13,8 +13,14 @@
 //! The shared lane has neither latch nor ring: it is read live, and windows leave it out.
 
 mod cell;
+mod total;
+
+use std::cell::Cell as Tally;
 
 use self::cell::{Block, Cell};
+use self::total::Rest;
+pub(super) use self::total::Total;
+use super::baseline::Baselines;
 use super::catalog::{Group, Member};
 use super::merge::{self, Compensated, LaneSum};
 use super::{BucketScheme, Histogram, Quality, Window};
@@ -39,6 +45,8 @@ pub(super) struct Lane {
 /// What is read from.
 #[derive(Clone, Copy)]
 pub(super) struct Source<'a> {
+    /// Attempts that were overtaken.
+    pub(super) torn: &'a Tally<u64>,
     /// The segment.
     pub(super) words: ReadWords<'a>,
     /// Where everything is.
@@ -89,9 +97,28 @@ pub(super) struct Memory {
     lanes: Vec<Option<Box<Cell>>>,
     /// What is being read. It changes places with what it replaces, so all states of a member have their room for good.
     attempt: State,
+    /// By how much the count of all lanes together may be off.
+    error: u64,
 }
 
 impl Memory {
+    /// By how much the count of all lanes together may be off, as of the last read.
+    pub(super) fn error(&self) -> u64 {
+        self.error
+    }
+
+    /// Adds up what was last read of the shared lane and of these lanes. Returns by how much the count may be off.
+    pub(super) fn total(&self, lanes: &[Lane], member: &Member, into: &mut Total) -> u64 {
+        into.clear(member.shape.buckets);
+        into.add(member, self.shared.shown(&member.shape, false));
+        for lane in lanes {
+            if let Some(Some(cell)) = self.lanes.get(lane.number as usize - 1) {
+                into.add(member, cell.shown(&member.shape, false));
+            }
+        }
+        self.error
+    }
+
     /// Count and sum word last shown of a lane.
     pub(super) fn shown(&self, lane: &Lane, member: &Member, cut: bool) -> Option<(u64, u64)> {
         let cell = self.lanes.get(lane.number as usize - 1)?.as_ref()?;
@@ -107,6 +134,7 @@ pub(super) struct Scratch {
     older: State,
     gained: State,
     windows: Vec<WindowSum>,
+    total: Total,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -131,6 +159,7 @@ pub(super) fn fill(
     histogram: &mut Histogram,
     group: &Group,
     memories: &mut [Memory],
+    baselines: Option<&Baselines>,
     source: Source<'_>,
     scratch: &mut Scratch,
 ) {
@@ -141,19 +170,23 @@ pub(super) fn fill(
         let Some(memory) = memories.get_mut(member.ordinal) else {
             continue;
         };
+        let baseline = baselines.and_then(|baselines| baselines.block(member));
+        let mut total = std::mem::take(&mut scratch.total);
+        if baseline.is_some() {
+            total.clear(member.shape.buckets);
+        }
         let mut adder = Adder {
             histogram,
             member,
             to: scheme,
             sum: LaneSum::default(),
+            total: baseline.is_some().then_some(&mut total),
         };
 
         let block = source.shared_block(member);
-        error = error.saturating_add(
-            memory
-                .shared
-                .read_shared(block, &member.shape, &mut memory.attempt),
-        );
+        memory.error = memory
+            .shared
+            .read_shared(block, &member.shape, source.torn, &mut memory.attempt);
         let state = memory.shared.shown(&member.shape, false);
         adder.add(state);
         // It has no ring: nobody knows how many of its records belong to a window.
@@ -170,31 +203,43 @@ pub(super) fn fill(
                 words,
                 incarnation: source.incarnation(lane),
                 shape: &member.shape,
+                torn: source.torn,
             };
             let index = lane.number as usize - 1;
             if memory.lanes.len() <= index {
                 memory.lanes.resize_with(index + 1, || None);
             }
             let cell = memory.lanes[index].get_or_insert_default();
-            error = error.saturating_add(if source.cut {
+            memory.error = memory.error.saturating_add(if source.cut {
                 cell.read_cut(block, source.last_closed(), &mut memory.attempt)
             } else {
                 cell.read(block, &mut memory.attempt)
             });
             let state = cell.shown(&member.shape, source.cut);
             adder.add(state);
-            let total = state.count;
+            let records = state.count;
             add_windows(
                 adder.histogram,
                 scheme,
                 member,
                 block,
-                total,
+                records,
                 source.epoch,
                 scratch,
             );
         }
-        sum.add(adder.sum.total(member.series.factor));
+        error = error.saturating_add(memory.error);
+        let gained = adder.sum.total(member.series.factor);
+        sum.add(match baseline {
+            Some(baseline) => {
+                let rest = total.subtract(baseline, member);
+                error = error.saturating_add(rest.error);
+                add_gained(histogram, member, scheme, &total.state, &rest);
+                rest.sum
+            }
+            None => gained,
+        });
+        scratch.total = total;
         for window in &mut scratch.windows {
             window
                 .total
@@ -263,10 +308,15 @@ struct Adder<'a> {
     member: &'a Member,
     to: &'a BucketScheme,
     sum: LaneSum,
+    /// Where states are added up instead, if something is to be subtracted from all of them together.
+    total: Option<&'a mut Total>,
 }
 
 impl Adder<'_> {
     fn add(&mut self, state: &State) {
+        if let Some(total) = &mut self.total {
+            return total.add(self.member, state);
+        }
         let (kind, factor) = (self.member.series.kind, self.member.series.factor);
         let Some(from) = &self.member.scheme else { return };
         let histogram = &mut *self.histogram;
@@ -277,6 +327,16 @@ impl Adder<'_> {
         histogram.max = merge::greater(histogram.max, merge::maximum(kind, state.maximum, factor));
         self.sum.add(kind, state.sum);
     }
+}
+
+/// Adds what a member that was reset gained since.
+fn add_gained(histogram: &mut Histogram, member: &Member, to: &BucketScheme, gained: &State, rest: &Rest) {
+    let Some(from) = &member.scheme else { return };
+    merge::add_buckets(gained, from, to, &mut histogram.counts);
+    histogram.count = histogram.count.wrapping_add(gained.count);
+    histogram.invalid = histogram.invalid.wrapping_add(gained.invalid);
+    histogram.min = merge::lesser(histogram.min, rest.min);
+    histogram.max = merge::greater(histogram.max, rest.max);
 }
 
 /// Adds what one lane gained in each closed window. `total` are all its records.
@@ -295,6 +355,7 @@ fn add_windows(
         older,
         gained,
         windows,
+        ..
     } = scratch;
     let newest = block.words.load(EPOCH);
     fence(Acquire);
@@ -302,8 +363,8 @@ fn add_windows(
     for (index, (window, sum)) in histogram.windows.iter_mut().zip(windows).enumerate() {
         let length = index as u64 + 1;
         let at = epoch.saturating_sub(1 + length);
-        if newest <= at {
-            // No record since: the states at both ends are the same.
+        if newest <= at && member.shape.ring_slots > 0 {
+            // No record since: the states at both ends are the same. (Without a ring nobody notes the epoch.)
             continue;
         }
         let kind = member.series.kind;

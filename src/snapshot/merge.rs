@@ -109,6 +109,23 @@ impl LaneSum {
         }
     }
 
+    /// What was added since the sum was so much: whole numbers, or the float. At least 0 where no value is negative.
+    pub fn since(&self, kind: Kind, whole: u128, float: f64) -> f64 {
+        let gained = self.float.total() - float;
+        match kind {
+            Kind::HistogramInteger => self.whole.saturating_sub(whole) as f64,
+            Kind::HistogramFloat if gained > 0.0 => gained,
+            // Also where infinity was gained from infinity.
+            Kind::HistogramFloat => 0.0,
+            _ => gained,
+        }
+    }
+
+    /// The sums as they are, whole and float; one of the two is zero.
+    pub fn parts(&self) -> (u128, f64) {
+        (self.whole, self.float.total())
+    }
+
     /// The sum in the exported unit.
     pub fn total(&self, factor: f64) -> f64 {
         // One of the two is zero.

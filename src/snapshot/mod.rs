@@ -8,18 +8,26 @@
 //! | [`mod@self`] | the data |
 //! | `merge` | merge rules, pure |
 //! | `reader` | open, validate, snapshot |
-//! | `catalog` | families and series of a segment, validated once |
+//! | `contents` | what records and their texts say, validated |
+//! | `baseline` | what was reset and is subtracted |
+//! | `catalog` | families and series of a segment, kept |
 //! | `owners` | processes and their liveness |
 //! | `lanes` | reading one histogram over all lanes |
+//! | `errors` | the error log |
 //! | `json` | the JSON schema (feature `serde`) |
+//! | `time` | times as text |
 
+mod baseline;
 mod catalog;
+pub(crate) mod contents;
+mod errors;
 #[cfg(feature = "serde")]
 mod json;
 mod lanes;
 pub mod merge;
 mod owners;
 mod reader;
+pub(crate) mod time;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,7 +37,8 @@ use crate::layout::error::RecordError;
 use crate::layout::geometry::{Geometry, Origin};
 use crate::layout::kind::{Kind, Merge};
 
-pub use reader::Reader;
+pub(crate) use reader::{Baseline, BaselineCell};
+pub use reader::{Clocks, Reader};
 
 /// Everything a segment says at one time. Reuse one with [`Reader::snapshot_into`]: then nothing is allocated once it is warm.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -52,10 +61,21 @@ pub struct Snapshot {
     pub losses: Losses,
     /// How full every capacity is.
     pub fill: Fill,
+    /// What takes its course without loss, and is worth knowing.
+    pub health: Health,
+    /// The errors in the segment's error log, newest first: those that programs logged
+    /// ([`Segment::log_error`](crate::Segment::log_error)) and what the library could not do as asked.
+    pub errors: Vec<ErrorEntry>,
+    /// How the reader fared that took this snapshot, until and with it.
+    pub reader: ReaderHealth,
     /// Records that were skipped, and why.
     pub skipped: Vec<Skipped>,
     /// The segment was given up or replaced; open its name again.
     pub retired: bool,
+    /// How often series were reset ([`crate::reset`]), as of this snapshot.
+    pub resets: u64,
+    /// When the last of these resets was, nanoseconds since 1970; 0 = never.
+    pub last_reset_ns: u64,
 }
 
 impl Snapshot {
@@ -106,7 +126,7 @@ pub struct Description {
     pub overflow: bool,
     /// Closed epochs that a histogram keeps; 0 for other kinds.
     pub ring_slots: u8,
-    /// When the series was registered, nanoseconds since 1970: the start time of its count.
+    /// When the series was registered, nanoseconds since 1970. Since when it counts, says [`Series::since_ns`].
     pub created_ns: u64,
 }
 
@@ -116,6 +136,9 @@ pub struct Description {
 pub struct Series {
     /// What it is. Shared between snapshots.
     pub description: Arc<Description>,
+    /// Since when it counts, nanoseconds since 1970: its registration ([`Description::created_ns`]) or its last reset
+    /// ([`crate::reset`]). The start time for whoever makes rates of it: a count that goes down has a later one.
+    pub since_ns: u64,
     /// What it says.
     pub value: Value,
 }
@@ -351,12 +374,61 @@ pub struct Losses {
     pub budget_refused: u64,
     /// Gauge writes dropped.
     pub gauge_writes_dropped: u64,
-    /// Uses of label sets for which no series could be registered. Nothing is lost: they are counted in their family's overflow series.
-    pub series_refused: u64,
+    /// Uses of label sets for which no series could be registered, because a capacity is used up. Nothing is lost: they are counted in their family's overflow series.
+    pub label_sets_refused: u64,
     /// Uses of label sets beyond their family's limit. Nothing is lost: they are counted in its overflow series.
     pub label_sets_overflowed: u64,
     /// Histograms found damaged and mended.
     pub anomalies: u64,
+    /// Registrations of a series or a family that were refused because a capacity is used up, the storage is short, or the family is
+    /// of another kind: their callers got an error. Segments of version 1 do not count them.
+    pub registrations_refused: u64,
+    /// Errors that found no entry in the error log. Segments of version 1 have none.
+    pub errors_lost: u64,
+}
+
+/// What takes its course without loss: the dead, and who takes over from them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Health {
+    /// Lanes and process slots that were taken over from a dead owner, ever. Segments of version 1 do not count them.
+    pub adoptions: u64,
+    /// Process slots whose owner is dead, as of the last [`Reader::refresh_owners`], and which nobody has taken over yet.
+    pub dead_slots: u64,
+    /// Lanes whose owner is dead, and which nobody has taken over yet. What they counted is in all sums.
+    pub dead_lanes: u64,
+    /// Entries of the error log that are left out because they are damaged.
+    pub errors_damaged: u64,
+}
+
+/// An error in the error log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ErrorEntry {
+    /// Its text. It comes from outside: escape it for whatever it is put into. Shared between snapshots.
+    pub message: Arc<str>,
+    /// How often it was logged.
+    pub count: u64,
+    /// When it was first logged, nanoseconds since 1970.
+    pub first_seen_ns: u64,
+    /// When it was last logged, nanoseconds since 1970.
+    pub last_seen_ns: u64,
+    /// The text was longer than an entry has room for.
+    pub truncated: bool,
+}
+
+/// How a reader fared since it was opened, and those before it that it follows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReaderHealth {
+    /// Snapshots and cuts taken.
+    pub snapshots: u64,
+    /// Attempts to read a histogram of one lane that a writer overtook. They are made again, a bounded number of times.
+    pub torn_reads: u64,
+    /// Histograms and windows that were shown [bounded](Quality::Bounded).
+    pub bounded_results: u64,
+    /// Times that the segment was replaced and opened again ([`Reader::follow`]).
+    pub reopened: u64,
 }
 
 /// How much of a capacity is used.
@@ -389,6 +461,8 @@ pub struct Fill {
     pub gauges: Used,
     /// Bytes of blocks per lane.
     pub blocks: Used,
+    /// Entries of the error log.
+    pub errors: Used,
     /// Bytes committed after creation, against the budget.
     pub committed: Used,
 }

@@ -100,6 +100,26 @@ impl Owners {
         slot.is_some_and(|slot| self.slots[slot].alive && self.slots[slot].tag(slot) == tag)
     }
 
+    /// Is the owner that this tag names known to be dead? An incarnation that is newer than what was read of the slot is not.
+    pub(super) fn is_dead(&self, tag: OwnerTag) -> bool {
+        const OLDER: u64 = 1 << 47;
+        let Some(number) = tag.slot(self.slots.len() as u64) else {
+            return false;
+        };
+        let slot = &self.slots[number as usize];
+        let present = slot.tag(number as usize).incarnation();
+        match present.wrapping_sub(tag.incarnation()) & ((1 << 48) - 1) {
+            0 => !slot.alive,
+            behind => behind < OLDER,
+        }
+    }
+
+    /// Slots whose owner is found dead, and which it did not give back.
+    pub(super) fn dead(&self) -> u64 {
+        let dead = |slot: &&Slot| slot.owner.state() != SlotState::Free && !slot.alive;
+        self.slots.iter().filter(dead).count() as u64
+    }
+
     /// Reads the directory. Descriptions are decoded only when they are new.
     pub(super) fn update(&mut self, words: ReadWords<'_>, geometry: &Geometry) {
         for (number, slot) in self.slots.iter_mut().enumerate() {

@@ -9,6 +9,7 @@ mod fill;
 #[cfg(test)]
 mod fixture;
 mod process;
+mod reset;
 #[cfg(test)]
 mod tests;
 
@@ -20,27 +21,39 @@ use std::path::Path;
 use std::sync::Arc;
 
 use self::fill::Sums;
+pub(crate) use self::reset::{Baseline, Cell as BaselineCell};
+use super::baseline::Baselines;
 use super::catalog::Catalog;
+use super::errors::ErrorLog;
 use super::lanes::{Lane, Memory, Scratch};
 use super::owners::Owners;
-use super::{Histogram, Quality, SegmentFacts, Snapshot, Value};
+use super::{Histogram, Quality, ReaderHealth, SegmentFacts, Snapshot, Value};
 use crate::error::{LayoutError, OpenError, ReadError};
 use crate::layout::header::RETIRED_OFFSET;
 use crate::map::Mapping;
+use crate::segment::file_system::FileSystem;
+use crate::segment::host;
+use crate::segment::open::{Access, read_header};
 
 /// Reads one segment, without ever disturbing its writers. Cost of a snapshot: every touched cell is copied once, so some
 /// microseconds for a hundred series and a dozen threads; memory: one copy of each histogram of each lane.
 pub struct Reader {
     file: File,
+    /// Some of the head has no storage, which no creator leaves: before records are loaded, it is asked which have.
+    head_has_holes: bool,
     mapping: Mapping,
     facts: Arc<SegmentFacts>,
     catalog: Catalog,
+    baselines: Baselines,
     owners: Owners,
     lanes: Vec<Lane>,
     memories: Vec<Memory>,
     sums: Sums,
     scratch: Scratch,
+    errors: ErrorLog,
+    health: ReaderHealth,
     per_process: bool,
+    clocks: Option<Clocks>,
 }
 
 impl fmt::Debug for Reader {
@@ -59,13 +72,26 @@ impl Reader {
 
     /// Opens the segment in the file at `path`, read-only, and asks once who is alive.
     pub fn open_path(path: &Path) -> Result<Reader, OpenError> {
-        crate::segment::host::learn_time_namespace();
+        host::learn_time_namespace();
         crate::segment::open::wait_until_published(path, || Reader::open_now(path))
     }
 
     fn open_now(path: &Path) -> Result<Reader, OpenError> {
-        let (file, length) = crate::segment::open::open_file_read_only(path)?;
-        let (geometry, origin, version) = crate::segment::open::read_header(&file, length, path)?;
+        let (file, length, file_system) = crate::segment::open::open_file_read_only(path)?;
+        Reader::of(file, length, file_system, path)
+    }
+
+    /// Reads the segment in a file that is open, whatever its path leads to by now.
+    pub(crate) fn of_file(file: File, file_system: FileSystem, path: &Path) -> Result<Reader, OpenError> {
+        let length = file
+            .metadata()
+            .map_err(|error| host::file_error("examine", path, error))?
+            .len();
+        Reader::of(file, length, file_system, path)
+    }
+
+    fn of(file: File, length: u64, file_system: FileSystem, path: &Path) -> Result<Reader, OpenError> {
+        let (geometry, origin, version) = read_header(&file, length, path, Access::Read)?;
         let failed = |operation| {
             move |source| OpenError::Io {
                 operation,
@@ -73,8 +99,10 @@ impl Reader {
                 source,
             }
         };
-        let mapping = Mapping::read_only(&file, geometry.file_length).map_err(failed("map"))?;
+        let mapping = Mapping::read_only(&file, geometry.file_length)
+            .map_err(|error| host::file_error(host::MAP, path, error))?;
         let mut reader = Reader {
+            head_has_holes: crate::segment::open::head_has_holes(&file, file_system, &geometry),
             file,
             mapping,
             facts: Arc::new(SegmentFacts {
@@ -84,12 +112,16 @@ impl Reader {
                 version,
             }),
             catalog: Catalog::default(),
+            baselines: Baselines::default(),
             owners: Owners::new(&geometry),
             lanes: Vec::new(),
             memories: Vec::new(),
             sums: Sums::default(),
             scratch: Scratch::default(),
+            errors: ErrorLog::default(),
+            health: ReaderHealth::default(),
             per_process: false,
+            clocks: None,
         };
         match reader.refresh_owners() {
             Ok(()) => Ok(reader),
@@ -97,6 +129,7 @@ impl Reader {
                 path: path.to_owned(),
                 source: LayoutError::Truncated { found, expected },
             }),
+            Err(ReadError::Lost { path }) => Err(OpenError::Lost { path }),
             Err(ReadError::Owners { source, .. }) => Err(failed("ask who owns")(source)),
         }
     }
@@ -108,13 +141,19 @@ impl Reader {
         Ok(snapshot)
     }
 
-    /// Fills `snapshot` with what the segment says now. No system call, no lock; no allocation once reader and snapshot are warm.
+    /// Fills `snapshot` with what the segment says now. No system call, no lock; no allocation once reader and snapshot are warm. (One
+    /// system call for a file that claims more than it has storage for: there it must be asked what may be loaded.)
     ///
     /// In a sequence of snapshots of one reader no counter and no count of a histogram ever goes down (classic histograms whose
     /// bounds were changed start anew, with a new start time).
+    ///
+    /// # Errors
+    ///
+    /// Parts of the file are gone, and [`crate::sigbus`] guards; without the guard the process is ended by SIGBUS. What the snapshot
+    /// then holds means nothing. Open the segment again.
     pub fn snapshot_into(&mut self, snapshot: &mut Snapshot) -> Result<(), ReadError> {
-        self.fill(snapshot, false, Now::read());
-        Ok(())
+        self.fill(snapshot, View::Live, self.now());
+        self.check_lost()
     }
 
     /// A snapshot whose histograms end with the last closed epoch in every lane, so that they belong together.
@@ -130,8 +169,8 @@ impl Reader {
 
     /// As [`cut`](Self::cut), into a snapshot that is reused.
     pub fn cut_into(&mut self, snapshot: &mut Snapshot) -> Result<(), ReadError> {
-        self.fill(snapshot, true, Now::read());
-        Ok(())
+        self.fill(snapshot, View::Cut, self.now());
+        self.check_lost()
     }
 
     /// A snapshot whose histograms hold only what was recorded in a closed window that ends with the last epoch: the shortest
@@ -139,7 +178,9 @@ impl Reader {
     /// [`Histogram::windows`], with its true length. A histogram without windows is empty and bounded by its count. Least, greatest
     /// and invalid values are not known of a window. Everything that is no histogram is as in [`snapshot`](Self::snapshot).
     pub fn window(&mut self, seconds: f64) -> Result<Snapshot, ReadError> {
-        let mut snapshot = self.snapshot()?;
+        let mut snapshot = Snapshot::default();
+        self.fill(&mut snapshot, View::Window, self.now());
+        self.check_lost()?;
         for series in &mut snapshot.series {
             if let Value::Histogram(histogram) = &mut series.value {
                 keep_window(histogram, seconds);
@@ -151,23 +192,41 @@ impl Reader {
     /// Asks the kernel which owners are alive, and whether the file still has its length. A few system calls; call it about once a
     /// second. The answers hold until the next call; owners that came since count as alive.
     pub fn refresh_owners(&mut self) -> Result<(), ReadError> {
-        let geometry = &self.facts.geometry;
+        self.check_length()?;
         let failed = |source| ReadError::Owners {
             path: self.facts.path.clone(),
             source,
         };
-        let found = self.file.metadata().map_err(failed)?.len();
-        if found < geometry.file_length {
-            let path = self.facts.path.clone();
-            return Err(ReadError::Truncated {
-                path,
-                found,
-                expected: geometry.file_length,
-            });
-        }
         self.owners
-            .refresh(self.mapping.read_words(), geometry, self.file.as_fd())
-            .map_err(failed)
+            .refresh(self.mapping.read_words(), &self.facts.geometry, self.file.as_fd())
+            .map_err(failed)?;
+        self.check_lost()
+    }
+
+    /// Fails if the file is shorter than its segment.
+    fn check_length(&self) -> Result<(), ReadError> {
+        let path = || self.facts.path.clone();
+        let expected = self.facts.geometry.file_length;
+        match self.file.metadata().map(|metadata| metadata.len()) {
+            Ok(found) if found < expected => Err(ReadError::Truncated {
+                path: path(),
+                found,
+                expected,
+            }),
+            Ok(_) => Ok(()),
+            Err(source) => Err(ReadError::Owners { path: path(), source }),
+        }
+    }
+
+    /// Fails if zeros were read in place of pages that are gone.
+    pub(crate) fn check_lost(&self) -> Result<(), ReadError> {
+        if !self.mapping.is_lost() {
+            return Ok(());
+        }
+        self.check_length()?;
+        Err(ReadError::Lost {
+            path: self.facts.path.clone(),
+        })
     }
 
     /// Shall snapshots tell what each process counted ([`Process::values`](super::Process::values))? Off at first; costs another
@@ -177,10 +236,36 @@ impl Reader {
         self
     }
 
+    /// Takes snapshots as of these clocks, or, with `None`, of the machine's again. For a copy of a segment that is read later or on
+    /// another machine, whose time windows ended long ago, and for tests. The clocks say what is the last closed window and the
+    /// time of the snapshot; who is alive is asked of the machine all the same.
+    pub fn as_of(&mut self, clocks: Option<Clocks>) -> &mut Self {
+        self.clocks = clocks;
+        self
+    }
+
+    fn now(&self) -> Clocks {
+        self.clocks.unwrap_or_else(Clocks::read)
+    }
+
     /// Was the segment retired, or does its path lead to another file by now? Then open it again. One system call at most.
     pub fn replaced(&self) -> bool {
         let retired = self.mapping.read_words().load((RETIRED_OFFSET / 8) as usize) != 0;
         retired || !self.is_at_its_path()
+    }
+
+    /// Says that this reader goes on for another one, whose segment was [`replaced`](Self::replaced) and which fared like this
+    /// ([`health`](Self::health)): its numbers go on from there, and one more is opened again.
+    pub fn follow(&mut self, before: ReaderHealth) {
+        self.health = ReaderHealth {
+            reopened: before.reopened + 1,
+            ..before
+        };
+    }
+
+    /// How this reader fared since it was opened, and those before it that it [follows](Self::follow): what it had to read again, and what it could only bound.
+    pub fn health(&self) -> ReaderHealth {
+        self.health
     }
 
     fn is_at_its_path(&self) -> bool {
@@ -208,6 +293,15 @@ impl Reader {
     }
 }
 
+/// What of the histograms is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum View {
+    Live,
+    Cut,
+    /// Only windows: what a reset subtracts is not subtracted, so that the count bounds what a window may have.
+    Window,
+}
+
 fn keep_window(histogram: &mut Histogram, seconds: f64) {
     let windows = &mut histogram.windows;
     // Shortest first; a margin, because lengths are products of floats.
@@ -232,18 +326,21 @@ fn keep_window(histogram: &mut Histogram, seconds: f64) {
     }
 }
 
-/// Both clocks, in nanoseconds.
-#[derive(Clone, Copy, Debug)]
-struct Now {
-    wall_ns: u64,
-    monotonic_ns: u64,
+/// Both clocks that a snapshot needs, in nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clocks {
+    /// Wall clock, since 1970: the time of the snapshot.
+    pub wall_ns: u64,
+    /// `CLOCK_MONOTONIC`: decides which time windows are closed.
+    pub monotonic_ns: u64,
 }
 
-impl Now {
-    fn read() -> Now {
-        Now {
-            wall_ns: crate::segment::host::wall_ns(),
-            monotonic_ns: crate::segment::host::monotonic_ns(),
+impl Clocks {
+    /// The machine's, now.
+    pub fn read() -> Clocks {
+        Clocks {
+            wall_ns: host::wall_ns(),
+            monotonic_ns: host::monotonic_ns(),
         }
     }
 }

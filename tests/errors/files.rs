@@ -217,7 +217,7 @@ fn another_version_is_told_from_damage() {
         version: 7,
         compatible_from: 5,
     };
-    let parts = ["version 7", "from version 5", "knows version 1", "upgrade"];
+    let parts = ["version 7", "from version 5", "knows version 2", "upgrade"];
     assert_layout_error(&path, |error| *error == expected, &parts);
     // Also if its checksum is made in another way.
     put(&path, &[(CHECKSUM_OFFSET, 1)]);
@@ -317,12 +317,12 @@ fn a_header_that_contradicts_itself_is_refused_by_field() {
         is_expected,
         &["lane_stride is 0x80", "capacities lead to"],
     );
-    forged(&path("reserved"), &[(SEGMENT_ID_OFFSET + 8, 3)]);
+    forged(&path("reserved"), &[(RESET_STRIDE_OFFSET + 8, 3)]);
     let is_expected = |error: &LayoutError| {
         matches!(
             error,
             LayoutError::ReservedNotZero {
-                offset: 0x128,
+                offset: 0x158,
                 found: 3
             }
         )
@@ -330,7 +330,7 @@ fn a_header_that_contradicts_itself_is_refused_by_field() {
     assert_layout_error(
         &path("reserved"),
         is_expected,
-        &["reserved word at 0x128", "expected 0"],
+        &["reserved word at 0x158", "expected 0"],
     );
 }
 
@@ -342,6 +342,25 @@ fn a_needed_feature_that_is_unknown_is_told() {
     forged(&path, &[(REQUIRED_FEATURES_OFFSET, 0b10_0100)]);
     let is_expected = |error: &LayoutError| *error == LayoutError::UnknownFeatures { found: 0b10_0100 };
     assert_layout_error(&path, is_expected, &["features 0x24", "upgrade"]);
+}
+
+#[test]
+fn a_feature_for_writers_that_is_unknown_stops_writers_and_no_reader() {
+    let _alone = alone();
+    let scratch = Scratch::new("writer-features");
+    let path = scratch.path("segment");
+    forged(&path, &[(WRITER_FEATURES_OFFSET, 0b10_0100)]);
+    for error in [
+        compact().open_at(&path).unwrap_err(),
+        compact().open_or_create_at(&path).unwrap_err(),
+    ] {
+        let OpenError::Layout { source, .. } = &error else {
+            panic!("{error:?}")
+        };
+        assert_eq!(*source, LayoutError::UnknownWriterFeatures { found: 0b10_0100 });
+        assert_says(&error, &["features 0x24", "reading works"]);
+    }
+    Reader::open_path(&path).unwrap().snapshot().unwrap();
 }
 
 #[test]
@@ -404,6 +423,7 @@ fn capacities_outside_their_limits_are_errors_and_leave_no_file() {
         (compact().series(0), "series", "1 to 524288"),
         (compact().text_length(1023), "text_length", "1024 to"),
         (compact().blocks_length(0), "blocks_length", "4096 to"),
+        (compact().errors(1025), "errors", "0 to 1024"),
         (compact().epoch(Duration::ZERO), "epoch_length_ns", "1000000 to"),
         (compact().budget(u64::MAX), "budget", "0 to"),
     ];

@@ -44,7 +44,7 @@ fn is_root() -> bool {
     // SAFETY: no arguments.
     let root = unsafe { libc::geteuid() } == 0;
     if !root {
-        println!("skipped: this test needs root");
+        skip("this test needs root");
     }
     root
 }

@@ -320,7 +320,7 @@ fn an_over_long_label_value_of_a_family_is_counted_in_its_overflow_series() {
     );
     assert_eq!(counter(&taken, "requests_total", &[("path", "/")]), 1);
     assert_eq!(taken.series.len(), 2, "nothing was cut");
-    assert!(taken.losses.series_refused + taken.losses.label_sets_overflowed > 0);
+    assert!(taken.losses.label_sets_refused + taken.losses.label_sets_overflowed > 0);
 }
 
 #[test]

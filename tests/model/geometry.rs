@@ -1,6 +1,7 @@
 //! Random capacities and series: no two cells overlap, no two owners share a line.
 
 use super::*;
+use shmetrics::layout::error_log::ERROR_ENTRY_LENGTH;
 
 /// A series to register.
 #[derive(Clone, Debug)]
@@ -148,6 +149,7 @@ fn regions(g: &Geometry) -> Vec<Owned> {
             g.lane_directory_offset,
             c.lanes * LANE_ENTRY_LENGTH,
         ),
+        region("error log", g.errors_offset, c.errors * ERROR_ENTRY_LENGTH),
         region("slots", g.slots_offset, c.process_slots * g.slot_stride),
         region(
             "shared counters",
@@ -156,6 +158,7 @@ fn regions(g: &Geometry) -> Vec<Owned> {
         ),
         region("shared blocks", g.shared_blocks_offset, c.blocks_length),
         region("lanes", g.lanes_offset, c.lanes * g.lane_stride),
+        region("reset tables", g.resets_offset, c.reset_tables * g.reset_stride),
     ]
 }
 
@@ -167,13 +170,40 @@ fn cells(g: &Geometry, series: &[(u64, SeriesRecord, u64)]) -> Vec<Owned> {
         owned.push(Owned { start, end, owner });
     };
     put("immutable header".into(), 0, IMMUTABLE_WORDS as u64 * WORD_LENGTH);
-    for (name, offset) in MUTABLE_WORDS {
-        put((*name).into(), *offset, WORD_LENGTH);
+    for field in MUTABLE_FIELDS {
+        put(field.name.into(), field.offset, field.length);
     }
     put("index".into(), g.index_offset, g.index_entries * WORD_LENGTH);
     put("text".into(), g.text_offset, g.capacities.text_length);
+    for entry in 0..g.capacities.errors {
+        let start = g.error_entry_offset(entry);
+        put(format!("error {entry}"), start, ERROR_ENTRY_LENGTH);
+    }
     for record in 1..=g.records {
         put(format!("record {record}"), g.record_offset(record), RECORD_LENGTH);
+    }
+    for table in 0..g.capacities.reset_tables {
+        let owner = format!("reset table {table}");
+        put(
+            owner.clone(),
+            g.reset_table_offset(table),
+            g.records * WORD_LENGTH,
+        );
+        for (_, record, placement) in series {
+            match record.kind.space() {
+                Space::Counters => put(
+                    owner.clone(),
+                    g.reset_counter_offset(table, *placement),
+                    WORD_LENGTH,
+                ),
+                Space::Blocks => put(
+                    owner.clone(),
+                    g.reset_block_offset(table, *placement),
+                    record.length,
+                ),
+                Space::Gauges => {}
+            }
+        }
     }
     for slot in 0..g.capacities.process_slots {
         put(
@@ -234,7 +264,7 @@ fn assert_disjoint(mut ranges: Vec<Owned>, what: &str) {
 }
 
 proptest! {
-    #![proptest_config(config(96))]
+    #![proptest_config(random::config(96))]
 
     #[test]
     fn no_two_cells_overlap_and_no_two_owners_share_a_line(

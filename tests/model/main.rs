@@ -1,6 +1,8 @@
 //! Random segments and random operations against plain models: where every cell is, and what every series says.
 #![allow(unsafe_code)]
 
+#[path = "../support/random.rs"]
+mod random;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -47,16 +49,4 @@ fn alone() -> MutexGuard<'static, ()> {
         segment
     });
     alone
-}
-
-/// Few cases, so that the file takes seconds; `PROPTEST_CASES` for more.
-fn config(cases: u32) -> ProptestConfig {
-    let mut config = ProptestConfig {
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    };
-    if std::env::var_os("PROPTEST_CASES").is_none() {
-        config.cases = cases;
-    }
-    config
 }

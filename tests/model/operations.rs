@@ -576,7 +576,7 @@ fn assert_histogram(
 }
 
 proptest! {
-    #![proptest_config(config(400))]
+    #![proptest_config(random::config(400))]
 
     #[test]
     fn operations_of_threads_and_processes_add_up_to_a_plain_model(setup in setup(), batches in batches()) {
@@ -599,6 +599,6 @@ proptest! {
             model.compare(&snapshot(&path), &setup);
         }
         let losses = snapshot(&path).losses;
-        prop_assert_eq!((losses.anomalies, losses.series_refused, losses.label_sets_overflowed), (0, 0, 0));
+        prop_assert_eq!((losses.anomalies, losses.label_sets_refused, losses.label_sets_overflowed), (0, 0, 0));
     }
 }

@@ -9,8 +9,8 @@ fn revision() -> impl Strategy<Value = (u8, i16, i16)> {
 /// Where a value that was recorded by `own` is shown by `common`.
 fn shown_index(own: Exponential, common: Exponential, value: f64) -> usize {
     match own.index(value) {
-        // Beyond its range nobody knows where it was.
-        0 => 0,
+        // Beyond its range nobody knows where it was; no bound may claim what may exceed it.
+        0 => common.index(own.upper_bound(0)),
         index if index == own.buckets() - 1 => common.buckets() - 1,
         _ => common.index(value),
     }
@@ -67,7 +67,7 @@ fn record_revision(segment: &Segment, (scale, low, high): (u8, i16, i16), ring: 
 }
 
 proptest! {
-    #![proptest_config(config(64))]
+    #![proptest_config(random::config(64))]
 
     #[test]
     fn revisions_of_a_histogram_are_shown_as_one(

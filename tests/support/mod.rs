@@ -2,6 +2,7 @@
 //! polling with a deadline.
 #![allow(dead_code, unsafe_code)]
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -45,6 +46,18 @@ impl Drop for Scratch {
     }
 }
 
+/// Says that a test, or a part of it, cannot run here, and why. It is seen although the test passes: the harness captures what is
+/// printed by macros, not what is written to the stream. With `SHMETRICS_NO_SKIPS=1` it fails instead.
+#[track_caller]
+pub fn skip(reason: &str) {
+    let forbidden = std::env::var_os("SHMETRICS_NO_SKIPS").is_some_and(|value| value == "1");
+    assert!(
+        !forbidden,
+        "skipped: {reason}; with SHMETRICS_NO_SKIPS=1 nothing may be"
+    );
+    let _ = std::io::stderr().write_all(format!("skipped: {reason}\n").as_bytes());
+}
+
 /// Polls until `ready` gives something.
 #[track_caller]
 pub fn poll<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
@@ -78,6 +91,12 @@ impl Worker {
     pub fn kill(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+
+    /// Stops it with SIGSTOP, wherever it is.
+    pub fn stop(&self) {
+        // SAFETY: a signal to a child of ours that was not waited for yet.
+        unsafe { libc::kill(self.0.id() as libc::pid_t, libc::SIGSTOP) };
     }
 
     /// Waits until it ends by itself, successfully.

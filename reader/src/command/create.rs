@@ -60,6 +60,8 @@ fn options(flags: &Create) -> SegmentOptions {
         counters,
         gauges,
         blocks_length,
+        errors,
+        reset_tables,
         budget,
         epoch,
         mode

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
+use shmetrics::dump::Dump;
 use shmetrics::snapshot::{BucketScheme, Snapshot};
 use shmetrics::{Reader, Value};
 
@@ -11,7 +12,7 @@ use crate::cli::{Format, Inspect};
 use crate::discover;
 use crate::exit::Failure;
 use crate::format::json::{self, Members};
-use crate::format::{chosen, table};
+use crate::format::{chosen, hex, table};
 use crate::terminal::{self, Style};
 
 /// What `inspect` finds beside the snapshot.
@@ -28,6 +29,9 @@ pub(crate) struct Inspection {
 }
 
 pub(crate) fn run(flags: &Inspect) -> Result<(), Failure> {
+    if flags.hex {
+        return hex(&discover::path_of(flags.path.as_deref())?);
+    }
     let reader = discover::open_reader(flags.path.as_deref())?;
     let inspection = inspect(reader)?;
     let text = match chosen(flags.format) {
@@ -37,8 +41,33 @@ pub(crate) fn run(flags: &Inspect) -> Result<(), Failure> {
     terminal::print(&text)
 }
 
+/// Prints in pieces: a large segment has millions of lines.
+fn hex(path: &Path) -> Result<(), Failure> {
+    const PIECE_LENGTH: usize = 64 * 1024;
+    let dump = Dump::open(path)?;
+    let mut text = String::new();
+    dump.each(|line| {
+        hex::line(&line, &mut text);
+        if text.len() < PIECE_LENGTH {
+            return Ok(());
+        }
+        terminal::print(&std::mem::take(&mut text))
+    })?;
+    terminal::print(&text)?;
+    dump.ensure_whole()?;
+    match dump.refusal() {
+        None => Ok(()),
+        Some(reason) => Err(Failure::Input(format!(
+            "{}: only the header is shown: {reason}",
+            path.display()
+        ))),
+    }
+}
+
 fn inspect(mut reader: Reader) -> Result<Inspection, Failure> {
     let snapshot = reader.snapshot()?;
+    // Truncated within a page, it has zeros there and no page is missing.
+    reader.refresh_owners()?;
     let [high, low] = reader.facts().origin.boot_id;
     let boot_id = format!("{high:016x}{low:016x}");
     let boot_now: Option<String> = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
@@ -87,6 +116,9 @@ struct Document<'a> {
     losses: &'a RawValue,
     fill: &'a RawValue,
     skipped: &'a RawValue,
+    health: &'a RawValue,
+    errors: &'a RawValue,
+    reader: &'a RawValue,
 }
 
 #[derive(Serialize)]
@@ -139,6 +171,9 @@ fn to_json(inspection: &Inspection) -> Result<String, Failure> {
         losses: members.get("losses"),
         fill: members.get("fill"),
         skipped: members.get("skipped"),
+        health: members.get("health"),
+        errors: members.get("errors"),
+        reader: members.get("reader"),
     })
 }
 

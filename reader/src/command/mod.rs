@@ -3,6 +3,12 @@
 pub(crate) mod create;
 pub(crate) mod demo;
 pub(crate) mod inspect;
+pub(crate) mod pipe;
+pub(crate) mod reset;
 pub(crate) mod retire;
+pub(crate) mod serve;
 pub(crate) mod snapshot;
+pub(crate) mod text;
+pub(crate) mod torture;
+pub(crate) mod verify;
 pub(crate) mod watch;

@@ -17,6 +17,8 @@ pub(crate) fn run(flags: &Snapshot) -> Result<(), Failure> {
         None if flags.cut => reader.cut()?,
         None => reader.snapshot()?,
     };
+    // Truncated within a page, it has zeros there and no page is missing.
+    reader.refresh_owners()?;
     if let Some(pattern) = &flags.series {
         glob::choose(&mut snapshot, pattern);
     }

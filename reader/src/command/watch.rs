@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use shmetrics::snapshot::Description;
+use shmetrics::snapshot::{ReaderHealth, Series};
 use shmetrics::{OpenError, ReadError, Reader, Snapshot, Value};
 
 use crate::cli::Watch;
@@ -50,6 +50,8 @@ struct Source {
     place: OsString,
     /// `None`: there is none at the moment.
     reader: Option<Reader>,
+    /// How the readers fared so far that were opened; `None`: there was none yet.
+    health: Option<ReaderHealth>,
     now: Snapshot,
     before: Snapshot,
     /// Is `before` an earlier state of the same segment?
@@ -77,6 +79,7 @@ impl Source {
         Ok(Source {
             place,
             reader,
+            health: None,
             now,
             before,
             has_before: false,
@@ -89,17 +92,18 @@ impl Source {
         let Some(reader) = &mut self.reader else {
             return Ok(None);
         };
-        match reader.refresh_owners() {
+        std::mem::swap(&mut self.now, &mut self.before);
+        let now = &mut self.now;
+        match reader.refresh_owners().and_then(|()| reader.snapshot_into(now)) {
             Ok(()) => {}
             // It became another file, or none: the next attempt tells.
-            Err(ReadError::Truncated { .. }) => {
+            Err(ReadError::Truncated { .. } | ReadError::Lost { .. }) => {
                 self.detach();
                 return Ok(None);
             }
             Err(error) => return Err(error.into()),
         }
-        std::mem::swap(&mut self.now, &mut self.before);
-        reader.snapshot_into(&mut self.now)?;
+        self.health = Some(reader.health());
         let earlier = std::mem::replace(&mut self.has_before, true).then_some(&self.before);
         let chosen = flags.series.as_ref().map(|pattern| {
             let mut chosen = self.now.clone();
@@ -117,13 +121,21 @@ impl Source {
             return Ok(());
         }
         match discover::open_place(&self.place) {
-            Ok(reader) => {
+            Ok(mut reader) => {
+                if let Some(before) = self.health {
+                    reader.follow(before);
+                }
                 self.reader = Some(reader);
                 self.has_before = false;
                 Ok(())
             }
             // Gone, or being made: it will be there.
-            Err(OpenError::NotFound { .. } | OpenError::MissingFolder { .. } | OpenError::Layout { .. }) => {
+            Err(
+                OpenError::NotFound { .. }
+                | OpenError::MissingFolder { .. }
+                | OpenError::Layout { .. }
+                | OpenError::Lost { .. },
+            ) => {
                 self.detach();
                 Ok(())
             }
@@ -153,15 +165,15 @@ fn rates(now: &Snapshot, before: Option<&Snapshot>) -> (Vec<Rate>, Option<f64>) 
             .saturating_sub(before.taken_at_monotonic_ns) as f64
             / 1e9
     });
-    // Snapshots share descriptions; one that is new means that the count started anew.
-    let identity = |description: &Arc<Description>| Arc::as_ptr(description);
+    // Snapshots share descriptions; one that is new, or another start, means that the count started anew.
+    let identity = |series: &Series| (Arc::as_ptr(&series.description), series.since_ns);
     let known: HashMap<_, &Value> = before
         .iter()
         .flat_map(|before| &before.series)
-        .map(|series| (identity(&series.description), &series.value))
+        .map(|series| (identity(series), &series.value))
         .collect();
-    let rate = |series: &shmetrics::snapshot::Series| {
-        let before = known.get(&identity(&series.description)).copied();
+    let rate = |series: &Series| {
+        let before = known.get(&identity(series)).copied();
         let gained = match (&series.value, before) {
             (Value::CounterU64(now), Some(Value::CounterU64(before))) => {
                 Some(now.wrapping_sub(*before) as f64)

@@ -43,6 +43,8 @@ fn capacities(geometry: &Geometry) -> Grid {
         ("counters", grouped(c.counters)),
         ("gauges", grouped(c.gauges)),
         ("histograms per lane", bytes(c.blocks_length as f64)),
+        ("error log", grouped(c.errors)),
+        ("reset tables", grouped(c.reset_tables)),
         ("epoch", seconds(c.epoch_length_ns as f64 / 1e9)),
     ];
     rows.into_iter()
@@ -149,7 +151,7 @@ fn remarks(snapshot: &Snapshot, style: Style) -> String {
     }
 }
 
-fn losses(losses: &Losses) -> [(&'static str, u64); 8] {
+fn losses(losses: &Losses) -> [(&'static str, u64); 10] {
     [
         (
             "threads without a lane of their own (counted in the shared one)",
@@ -169,13 +171,18 @@ fn losses(losses: &Losses) -> [(&'static str, u64); 8] {
         ),
         ("gauge writes dropped", losses.gauge_writes_dropped),
         (
-            "series refused (counted in overflow series)",
-            losses.series_refused,
+            "label sets refused for lack of room (counted in overflow series)",
+            losses.label_sets_refused,
         ),
         (
             "label sets over their family's limit (counted in its overflow series)",
             losses.label_sets_overflowed,
         ),
         ("histograms found damaged and mended", losses.anomalies),
+        (
+            "registrations refused (their callers got an error)",
+            losses.registrations_refused,
+        ),
+        ("errors without room in the error log", losses.errors_lost),
     ]
 }

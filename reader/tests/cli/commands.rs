@@ -23,6 +23,8 @@ fn create_prints_what_it_made_and_takes_every_capacity() {
         "--counters=40",
         "--gauges=20",
         "--blocks-length=48k",
+        "--errors=5",
+        "--reset-tables=0",
         "--budget=3MiB",
         "--epoch=250ms",
     ];
@@ -54,6 +56,8 @@ fn create_prints_what_it_made_and_takes_every_capacity() {
         ("counters", 40),
         ("gauges", 20),
         ("blocks_length", 48_000),
+        ("errors", 5),
+        ("reset_tables", 0),
         ("budget", 3 << 20),
     ] {
         assert_eq!(geometry[name], value, "{name}");
@@ -217,6 +221,63 @@ fn tables_are_for_people() {
 }
 
 #[test]
+fn inspect_shows_the_error_log_and_how_all_fare() {
+    let folder = Folder::new();
+    let segment = folder.segment("app");
+    for _ in 0..3 {
+        segment.log_error("cannot reach the queue: \u{1b}[31mrefused\nand gone");
+    }
+    let found = folder.json(&["inspect", "app"]);
+    let error = &found["errors"][0];
+    assert_eq!(
+        error["message"],
+        "cannot reach the queue: \u{1b}[31mrefused\nand gone"
+    );
+    assert_eq!((&error["count"], &error["truncated"]), (&3.into(), &false.into()));
+    assert_eq!(found["health"]["dead_slots"], 0);
+    assert_eq!(found["reader"]["snapshots"], 1);
+    assert_eq!(found["fill"]["errors"]["used"], 1);
+    let table = folder.run(&["inspect", "app", "--format", "table"]).stdout;
+    assert!(!table.contains('\u{1b}'), "{table}");
+    let line = table
+        .lines()
+        .find(|line| line.contains("cannot reach the queue"))
+        .unwrap();
+    assert!(
+        line.contains("refused") && line.contains(" 3 ") && line.contains(" ago"),
+        "{line}"
+    );
+    for says in [
+        "HEALTH",
+        "dead owners of slots",
+        "error log",
+        "registrations refused",
+    ] {
+        assert!(table.contains(says), "{says}: {table}");
+    }
+    let hex = folder.run(&["inspect", "app", "--hex"]).stdout;
+    assert!(
+        hex.contains("error 0.error_count") && hex.contains("error 0.error_text"),
+        "{hex}"
+    );
+    // Without a log there is nothing of it.
+    let without = folder.run(&[
+        "create",
+        "without",
+        "--preset",
+        "compact",
+        "--errors=0",
+        "--reset-tables=0",
+    ]);
+    assert_eq!(without.code, 0, "{without:?}");
+    let found = folder.json(&["inspect", "without"]);
+    assert_eq!(
+        (&found["segment"]["version"], &found["fill"]["errors"]["capacity"]),
+        (&1.into(), &0.into())
+    );
+}
+
+#[test]
 fn inspect_tells_how_it_is_made_and_who_lives() {
     let folder = Folder::new();
     let segment = folder.segment("app");
@@ -233,7 +294,7 @@ fn inspect_tells_how_it_is_made_and_who_lives() {
     );
     assert_eq!(
         (&found["this_boot"], &found["segment"]["version"]),
-        (&true.into(), &1.into())
+        (&true.into(), &2.into())
     );
     assert_eq!(found["histograms"][0]["closed_windows"], 1);
     assert_eq!(found["fill"]["lanes"]["used"], 1);
@@ -256,6 +317,82 @@ fn inspect_tells_how_it_is_made_and_who_lives() {
 }
 
 #[test]
+fn reset_lets_chosen_series_count_from_zero() {
+    let folder = Folder::new();
+    let segment = Segment::options().open_or_create_at(folder.path("app")).unwrap();
+    let [hits, misses] = ["hits_total", "misses_total"].map(|name| segment.counter(name).register().unwrap());
+    let depth = segment.gauge("depth").merge(Merge::Sum).register().unwrap();
+    let latency = segment
+        .histogram("latency_seconds")
+        .unit(Unit::Seconds)
+        .register()
+        .unwrap();
+    let work = || {
+        hits.add(3);
+        misses.add(4);
+        depth.set(5);
+        latency.record(1_000_000);
+    };
+    let told = || {
+        let snapshot = folder.json(&["snapshot", "app"]);
+        let series = snapshot["series"].as_array().unwrap().clone();
+        let numbers: Vec<u64> = series
+            .iter()
+            .map(|series| series.get("count").unwrap_or(&series["value"]).as_u64().unwrap())
+            .collect();
+        let reset: Vec<bool> = series
+            .iter()
+            .map(|series| series.get("since").is_some())
+            .collect();
+        (numbers, reset)
+    };
+    work();
+    let ended = folder.run(&["reset", "app", "--series", "hits*", "--series", "latency_*"]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(
+        ended.stdout.contains("reset 2 series") && ended.stdout.contains("(reset 1)"),
+        "{ended:?}"
+    );
+    assert_eq!(told(), (vec![0, 4, 5, 0], vec![true, false, false, true]));
+    work();
+    let ended = folder.run(&["reset", &folder.path("app")]);
+    assert!(
+        ended.code == 0 && ended.stdout.contains("reset 3 series"),
+        "{ended:?}"
+    );
+    assert_eq!(told(), (vec![0, 0, 5, 0], vec![true, true, false, true]));
+    let inspected = folder.run(&["inspect", "app", "--format", "table"]);
+    let row = inspected
+        .stdout
+        .lines()
+        .find(|line| line.starts_with("resets of series"));
+    assert!(
+        inspected.stdout.contains("last reset") && row.is_some_and(|row| row.ends_with(" 2")),
+        "{inspected:?}"
+    );
+    let segment_json = &folder.json(&["inspect", "app", "--format", "json"])["segment"];
+    assert!(
+        segment_json["resets"] == 2 && segment_json["last_reset"].is_string(),
+        "{segment_json}"
+    );
+
+    assert_refused(
+        &folder.run(&["reset", "app", "--series", "depth"]),
+        "no counter or histogram",
+    );
+    assert_refused(&folder.run(&["reset", "nowhere"]), "there is no segment");
+    assert_eq!(folder.run(&["create", "old", "--reset-tables=0"]).code, 0);
+    assert_refused(&folder.run(&["reset", "old"]), "has no reset tables");
+    let empty = folder.run(&["create", "empty"]);
+    assert_eq!(empty.code, 0);
+    let ended = folder.run(&["reset", "empty"]);
+    assert!(
+        ended.code == 0 && ended.stdout.contains("nothing to reset"),
+        "{ended:?}"
+    );
+}
+
+#[test]
 fn retire_takes_the_name_and_leaves_the_workers_alone() {
     let folder = Folder::new();
     let segment = Segment::options()
@@ -272,4 +409,25 @@ fn retire_takes_the_name_and_leaves_the_workers_alone() {
     assert_refused(&folder.run(&["snapshot", "app"]), "there is no segment");
     assert_refused(&folder.run(&["retire", "app"]), "there is no segment");
     assert_eq!(folder.run(&["create", "app"]).code, 0);
+}
+
+#[test]
+fn create_warns_of_a_disk() {
+    let folder = std::env::temp_dir().join(format!("shmetrics-cli-disk-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("app");
+    let ended = Folder::new().run(&["create", "--preset", "compact", path.to_str().unwrap()]);
+    let type_of = rustix::fs::statfs(&folder).unwrap().f_type as u64;
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(ended.code, 0, "{ended:?}");
+    // TMPFS_MAGIC of statfs(2).
+    if type_of == 0x0102_1994 {
+        return crate::library::skip(&format!("{} is in memory", folder.display()));
+    }
+    assert!(
+        ended
+            .stderr
+            .contains("is not in memory: writing it back can stall workers"),
+        "{ended:?}"
+    );
 }

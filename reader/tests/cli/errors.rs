@@ -9,7 +9,7 @@ use super::support::*;
 #[test]
 fn usage_errors_are_one_line() {
     let folder = Folder::new();
-    let cases: [(&[&str], &str); 17] = [
+    let cases: [(&[&str], &str); 18] = [
         (&[], "which command?"),
         (&["snap"], "snap"),
         (&["snapshot", "--bogus"], "see `shmetrics snapshot --help`"),
@@ -24,6 +24,7 @@ fn usage_errors_are_one_line() {
         (&["watch", "x", "--interval", "0"], "more than 0"),
         (&["watch", "x", "--count", "0"], "--count"),
         (&["retire"], "PATH"),
+        (&["reset"], "PATH"),
         (&["demo", "--workers", "0"], "--workers"),
         (&["demo", "--workers", "2", "--kill", "3"], "--kill 3"),
         (&["demo", "--keep", "a", "--segment", "b"], "cannot be used with"),
@@ -43,7 +44,10 @@ fn help_and_version_are_no_errors() {
         folder.run(&["--version"]).stdout,
         format!("shmetrics {}\n", env!("CARGO_PKG_VERSION"))
     );
-    for command in ["create", "snapshot", "watch", "inspect", "retire", "demo"] {
+    for command in [
+        "create", "snapshot", "text", "watch", "serve", "pipe", "inspect", "verify", "reset", "retire",
+        "demo", "torture",
+    ] {
         let ended = folder.run(&[command, "--help"]);
         assert_eq!(ended.code, 0);
         assert!(ended.stdout.contains("Examples:") && ended.stdout.contains(&format!("shmetrics {command}")));
@@ -77,7 +81,7 @@ fn input_that_cannot_be_read_is_told() {
         ("a:b", "no segment name"),
     ];
     for (name, says) in cases {
-        for command in ["snapshot", "inspect", "watch", "retire"] {
+        for command in ["snapshot", "text", "inspect", "watch", "retire"] {
             assert_refused(&folder.run(&[command, name]), says);
         }
     }

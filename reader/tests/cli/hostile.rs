@@ -70,6 +70,19 @@ fn names_are_written_out() {
     );
     // A value cannot pretend to end.
     assert!(table.contains("\\\"\\\\\"}"), "{table}");
+    // Addresses and their content.
+    let dump = folder.run(&["inspect", "app", "--hex"]);
+    assert_eq!(dump.code, 0, "{dump:?}");
+    assert_tame(&dump.stdout, "inspect --hex");
+    assert!(dump.stdout.contains("evil\\u{1b}[2J"), "{dump:?}");
+    for format in ["json", "table"] {
+        let ended = folder.run(&["verify", "app", "--format", format]);
+        assert_eq!(ended.code, 0, "{ended:?}");
+        assert_tame(&ended.stdout, "verify");
+    }
+    let text = folder.run(&["text", "app"]);
+    assert_eq!(text.code, 0, "{text:?}");
+    assert_tame(&text.stdout, "text");
     let line = folder.run(&["watch", "app", "--count", "1"]).stdout;
     assert_tame(&line, "watch");
     assert_eq!(line.lines().count(), 1);

@@ -3,7 +3,18 @@
 mod commands;
 mod demo;
 mod discover;
+mod enormous;
 mod errors;
+mod hex;
 mod hostile;
 mod support;
+mod text;
+mod texts;
+mod torture;
+mod truncated;
+mod verify;
 mod watch;
+
+/// What the tests of the library share: how a test says that it is skipped.
+#[path = "../../../tests/support/mod.rs"]
+mod library;

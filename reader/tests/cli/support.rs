@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -140,7 +141,7 @@ impl Drop for Running {
 }
 
 /// Lines as they come.
-pub struct Lines(Receiver<String>);
+pub struct Lines(Mutex<Receiver<String>>);
 
 impl Lines {
     pub fn of(from: impl Read + Send + 'static) -> Lines {
@@ -152,16 +153,20 @@ impl Lines {
                 }
             }
         });
-        Lines(receiver)
+        Lines(Mutex::new(receiver))
     }
 
     pub fn next(&self) -> String {
-        self.0.recv_timeout(DEADLINE).expect("another line")
+        self.0
+            .lock()
+            .unwrap()
+            .recv_timeout(DEADLINE)
+            .expect("another line")
     }
 
     /// Did nothing more come before the end?
     pub fn is_over(&self) -> bool {
-        self.0.recv_timeout(DEADLINE) == Err(RecvTimeoutError::Disconnected)
+        self.0.lock().unwrap().recv_timeout(DEADLINE) == Err(RecvTimeoutError::Disconnected)
     }
 }
 

@@ -18,23 +18,37 @@ fn capacities() -> impl Strategy<Value = Capacities> {
         1024..=(1u64 << 22),
         1..=65_536u64,
         1..=4096u64,
-        4096..=(1u64 << 24),
+        (4096..=(1u64 << 24), 0..=MAX_ERRORS, 0..=1u64),
     )
         .prop_map(
-            |(process_slots, lanes, series, text_length, counters, gauges, blocks_length)| Capacities {
+            |(
                 process_slots,
                 lanes,
                 series,
                 text_length,
                 counters,
                 gauges,
-                blocks_length,
-                ..Capacities::DEFAULT
+                (blocks_length, errors, resets),
+            )| {
+                Capacities {
+                    process_slots,
+                    lanes,
+                    series,
+                    text_length,
+                    counters,
+                    gauges,
+                    blocks_length,
+                    errors,
+                    reset_tables: 2 * resets,
+                    ..Capacities::DEFAULT
+                }
             },
         )
 }
 
 proptest! {
+    #![proptest_config(crate::random::config(256))]
+
     #[test]
     fn any_geometry_survives_its_header(capacities in capacities()) {
         let geometry = Geometry::plan(capacities).unwrap();
@@ -53,10 +67,12 @@ proptest! {
             (g.text_offset, c.text_length),
             (g.process_directory_offset, c.process_slots * directory::PROCESS_ENTRY_LENGTH),
             (g.lane_directory_offset, c.lanes * directory::LANE_ENTRY_LENGTH),
+            (g.errors_offset, c.errors * error_log::ERROR_ENTRY_LENGTH),
             (g.slots_offset, c.process_slots * g.slot_stride),
             (g.shared_counters_offset, c.counters * LINE_LENGTH),
             (g.shared_blocks_offset, c.blocks_length),
             (g.lanes_offset, c.lanes * g.lane_stride),
+            (g.resets_offset, c.reset_tables * g.reset_stride),
         ];
         for pair in regions.windows(2) {
             prop_assert!(pair[0].0 + pair[0].1 <= pair[1].0, "{pair:?}");
@@ -64,7 +80,9 @@ proptest! {
         }
         let last = regions[regions.len() - 1];
         prop_assert_eq!(last.0 + last.1, g.file_length);
-        for page_aligned in [g.slots_offset, g.slot_stride, g.lanes_offset, g.lane_stride] {
+        for page_aligned in [
+            g.slots_offset, g.slot_stride, g.lanes_offset, g.lane_stride, g.resets_offset, g.reset_stride,
+        ] {
             prop_assert_eq!(page_aligned % REGION_ALIGNMENT, 0);
         }
         // Inside a lane: bitmap, counters, baseline, blocks.
@@ -73,6 +91,10 @@ proptest! {
         prop_assert!(g.lane_baseline_offset >= g.lane_front_length());
         prop_assert!(g.lane_blocks_offset >= g.lane_baseline_offset + c.counters * 8);
         prop_assert!(g.lane_stride >= g.lane_blocks_offset + c.blocks_length);
+        // Inside a reset table: times, counters, blocks.
+        prop_assert!(g.reset_counters_offset >= g.records * 8);
+        prop_assert!(g.reset_blocks_offset >= g.reset_front_length());
+        prop_assert!(g.reset_stride >= g.reset_blocks_offset + c.blocks_length);
     }
 
     #[test]
@@ -83,7 +105,7 @@ proptest! {
         if repair {
             words[0] = MAGIC;
             words[1] = VERSION;
-            words[2] = COMPATIBLE_FROM;
+            words[2] = VERSION;
             words[4] = 0;
             words[IMMUTABLE_WORDS - 1] = checksum(&words);
         }
@@ -108,10 +130,10 @@ fn every_damaged_word_is_rejected_by_name() {
     );
     assert_eq!(repaired(MAGIC_OFFSET, 7), LayoutError::BadMagic { found: 7 });
     assert_eq!(
-        repaired(COMPATIBLE_FROM_OFFSET, 2),
+        repaired(COMPATIBLE_FROM_OFFSET, 3),
         LayoutError::OtherVersion {
-            version: 1,
-            compatible_from: 2
+            version: 2,
+            compatible_from: 3
         }
     );
     assert_eq!(
@@ -122,7 +144,7 @@ fn every_damaged_word_is_rejected_by_name() {
         repaired(LANES_OFFSET, MAX_LANES + 1),
         LayoutError::CapacityOutOfRange { field: "lanes", .. }
     ));
-    for (field, offset, value) in geometry.derived() {
+    for (field, offset, value) in geometry.derived(VERSION) {
         let error = repaired(offset, value + 8);
         assert_eq!(
             error,
@@ -135,9 +157,9 @@ fn every_damaged_word_is_rejected_by_name() {
         );
     }
     assert_eq!(
-        repaired(0x128, 9),
+        repaired(0x158, 9),
         LayoutError::ReservedNotZero {
-            offset: 0x128,
+            offset: 0x158,
             found: 9
         }
     );
@@ -156,6 +178,30 @@ fn every_damaged_word_is_rejected_by_name() {
     );
 }
 
+/// Who wrote version 1 knew no error log, and who reads it must not look for one.
+#[test]
+fn without_an_error_log_it_is_version_1_whose_words_for_it_are_reserved() {
+    let without = Capacities {
+        errors: 0,
+        reset_tables: 0,
+        ..Capacities::COMPACT
+    };
+    let geometry = Geometry::plan(without).unwrap();
+    let mut words = geometry.to_words(&ORIGIN);
+    assert_eq!((words[1], words[2]), (1, 1));
+    assert_eq!(words[(ERRORS_OFFSET / 8) as usize..IMMUTABLE_WORDS - 1], [0; 25]);
+    words[(ERRORS_OFFSET / 8) as usize] = 8;
+    words[IMMUTABLE_WORDS - 1] = checksum(&words);
+    let offset = ERRORS_OFFSET;
+    assert_eq!(
+        Geometry::parse(&words, geometry.file_length),
+        Err(LayoutError::ReservedNotZero { offset, found: 8 })
+    );
+    let with = Geometry::plan(Capacities::COMPACT).unwrap().to_words(&ORIGIN);
+    assert_eq!((with[1], with[2]), (2, 2));
+    assert_eq!(Capacities::of(&with), Capacities::COMPACT);
+}
+
 #[test]
 fn a_newer_version_that_declares_itself_compatible_is_read() {
     let geometry = Geometry::plan(Capacities::COMPACT).unwrap();
@@ -164,4 +210,18 @@ fn a_newer_version_that_declares_itself_compatible_is_read() {
     words[5] = 1 << 40;
     words[IMMUTABLE_WORDS - 1] = checksum(&words);
     assert!(Geometry::parse(&words, geometry.file_length).is_ok());
+}
+
+#[test]
+fn a_feature_for_writers_stops_writers_only() {
+    let geometry = Geometry::plan(Capacities::COMPACT).unwrap();
+    let mut words = geometry.to_words(&ORIGIN);
+    assert_eq!(check_writer(&words), Ok(()));
+    words[(WRITER_FEATURES_OFFSET / 8) as usize] = 6;
+    words[IMMUTABLE_WORDS - 1] = checksum(&words);
+    assert!(Geometry::parse(&words, geometry.file_length).is_ok());
+    assert_eq!(
+        check_writer(&words),
+        Err(LayoutError::UnknownWriterFeatures { found: 6 })
+    );
 }

@@ -65,10 +65,11 @@ impl<'a> Tables<'a> {
         })
     }
 
-    /// The text in a range, for messages.
-    pub(super) fn text(&self, range: u64) -> String {
+    /// The text of at most `most` bytes in a range, for messages. Others may have stored any range: it is cut.
+    pub(super) fn text(&self, range: u64, most: usize) -> String {
         let range = TextRange::unpack(range);
-        let words = (range.length as usize).div_ceil(8).min(self.text.len());
+        let length = (range.length as usize).min(most);
+        let words = length.div_ceil(8);
         let start = range.offset as usize / 8;
         let mut bytes: Vec<u8> = (start..start + words)
             .flat_map(|at| {
@@ -78,7 +79,7 @@ impl<'a> Tables<'a> {
                     .to_ne_bytes()
             })
             .collect();
-        bytes.truncate(range.length as usize);
+        bytes.truncate(length);
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
@@ -122,11 +123,14 @@ impl<'a> Tables<'a> {
         };
         let room = self.word(number, ROOM_WORD);
         let have = TextRange::unpack(room.load(Relaxed));
-        if u64::from(have.length) >= length {
+        let most = self.geometry.capacities.text_length;
+        // The word is mutable: room that is outside of the text is none.
+        let is_inside = u64::from(have.offset) + u64::from(have.length) <= most;
+        if u64::from(have.length) >= length && is_inside && u64::from(have.offset).is_multiple_of(WORD_LENGTH)
+        {
             return Ok((number, have.offset));
         }
         let used = self.attachment.word(TEXT_USED_OFFSET);
-        let most = self.geometry.capacities.text_length;
         let start = used.fetch_update(AcqRel, Relaxed, |used| {
             let end = used.checked_add(length)?;
             (end <= most).then_some(end)

@@ -7,8 +7,8 @@ use serde::ser::{SerializeMap, Serializer};
 
 use super::{Bound, Buckets, Labels, List, Quantiles, finite, rfc3339};
 use crate::snapshot::{
-    Histogram, Losses, PerProcess, Process, ProcessValue, Quality, SegmentFacts, Series, Skipped, Snapshot,
-    Value, Window,
+    ErrorEntry, Health, Histogram, Losses, PerProcess, Process, ProcessValue, Quality, ReaderHealth,
+    SegmentFacts, Series, Skipped, Snapshot, Value, Window,
 };
 
 #[derive(Serialize)]
@@ -19,6 +19,10 @@ pub(super) struct SegmentView<'a> {
     created: String,
     uptime_seconds: f64,
     retired: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resets: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_reset: Option<String>,
     geometry: GeometryView,
 }
 
@@ -31,6 +35,8 @@ struct GeometryView {
     counters: u64,
     gauges: u64,
     blocks_length: u64,
+    errors: u64,
+    reset_tables: u64,
     budget: u64,
     epoch_seconds: f64,
     file_length: u64,
@@ -50,6 +56,8 @@ impl<'a> SegmentView<'a> {
             created: rfc3339(facts.origin.created_ns),
             uptime_seconds: uptime_ns as f64 / 1e9,
             retired: snapshot.retired,
+            resets: (snapshot.resets > 0).then_some(snapshot.resets),
+            last_reset: (snapshot.resets > 0).then(|| rfc3339(snapshot.last_reset_ns)),
             geometry: GeometryView {
                 process_slots: capacities.process_slots,
                 lanes: capacities.lanes,
@@ -58,6 +66,8 @@ impl<'a> SegmentView<'a> {
                 counters: capacities.counters,
                 gauges: capacities.gauges,
                 blocks_length: capacities.blocks_length,
+                errors: capacities.errors,
+                reset_tables: capacities.reset_tables,
                 budget: capacities.budget,
                 epoch_seconds: capacities.epoch_length_ns as f64 / 1e9,
                 file_length: geometry.file_length,
@@ -72,7 +82,11 @@ pub(super) struct SeriesView<'a>(pub(super) &'a Series);
 
 impl Serialize for SeriesView<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Series { description, value } = self.0;
+        let Series {
+            description,
+            since_ns,
+            value,
+        } = self.0;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("name", &description.name)?;
         map.serialize_entry("kind", description.kind.name())?;
@@ -80,6 +94,9 @@ impl Serialize for SeriesView<'_> {
         map.serialize_entry("help", &description.help)?;
         map.serialize_entry("labels", &Labels(&description.labels))?;
         map.serialize_entry("created", &rfc3339(description.created_ns))?;
+        if *since_ns > description.created_ns {
+            map.serialize_entry("since", &rfc3339(*since_ns))?;
+        }
         if matches!(value, Value::GaugeI64(_) | Value::GaugeF64(_) | Value::Each(_)) {
             map.serialize_entry("merge", description.merge.name())?;
         }
@@ -246,9 +263,11 @@ pub(super) struct LossesView {
     storage_refused: u64,
     budget_refused: u64,
     gauge_writes_dropped: u64,
-    series_refused: u64,
+    label_sets_refused: u64,
     label_sets_overflowed: u64,
     anomalies: u64,
+    registrations_refused: u64,
+    errors_lost: u64,
 }
 
 impl LossesView {
@@ -259,9 +278,70 @@ impl LossesView {
             storage_refused: losses.storage_refused,
             budget_refused: losses.budget_refused,
             gauge_writes_dropped: losses.gauge_writes_dropped,
-            series_refused: losses.series_refused,
+            label_sets_refused: losses.label_sets_refused,
             label_sets_overflowed: losses.label_sets_overflowed,
             anomalies: losses.anomalies,
+            registrations_refused: losses.registrations_refused,
+            errors_lost: losses.errors_lost,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct HealthView {
+    adoptions: u64,
+    dead_slots: u64,
+    dead_lanes: u64,
+    errors_damaged: u64,
+}
+
+impl HealthView {
+    pub(super) fn new(health: &Health) -> Self {
+        HealthView {
+            adoptions: health.adoptions,
+            dead_slots: health.dead_slots,
+            dead_lanes: health.dead_lanes,
+            errors_damaged: health.errors_damaged,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct ErrorView<'a> {
+    message: &'a str,
+    count: u64,
+    first_seen: String,
+    last_seen: String,
+    truncated: bool,
+}
+
+impl<'a> ErrorView<'a> {
+    pub(super) fn new(error: &'a ErrorEntry) -> Self {
+        ErrorView {
+            message: &error.message,
+            count: error.count,
+            first_seen: rfc3339(error.first_seen_ns),
+            last_seen: rfc3339(error.last_seen_ns),
+            truncated: error.truncated,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct ReaderView {
+    snapshots: u64,
+    torn_reads: u64,
+    bounded_results: u64,
+    reopened: u64,
+}
+
+impl ReaderView {
+    pub(super) fn new(reader: &ReaderHealth) -> Self {
+        ReaderView {
+            snapshots: reader.snapshots,
+            torn_reads: reader.torn_reads,
+            bounded_results: reader.bounded_results,
+            reopened: reader.reopened,
         }
     }
 }

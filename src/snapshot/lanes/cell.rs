@@ -1,10 +1,12 @@
 //! Reading one block: which protocol is tried, how often, and what is kept.
 
+use std::cell::Cell as Tally;
+
 use crossbeam_utils::Backoff;
 
 use crate::layout::block::{BlockShape, COUNT, LATCH_VERSION};
 use crate::protocol::histogram::{State, read_live};
-use crate::protocol::latch::read_sealed;
+use crate::protocol::latch::{SEAL_INTERVAL, read_sealed};
 use crate::protocol::ring::{NoState, read_state_at};
 use crate::protocol::shared::{self, Difference};
 use crate::words::ReadWords;
@@ -23,6 +25,14 @@ pub(super) struct Block<'a> {
     pub(super) incarnation: ReadWords<'a>,
     /// Its parts.
     pub(super) shape: &'a BlockShape,
+    /// Attempts that were overtaken.
+    pub(super) torn: &'a Tally<u64>,
+}
+
+/// One attempt more that was overtaken.
+fn torn(tally: &Tally<u64>, backoff: &Backoff) {
+    tally.set(tally.get() + 1);
+    backoff.spin();
 }
 
 impl Block<'_> {
@@ -32,7 +42,7 @@ impl Block<'_> {
         for _ in 0..ATTEMPTS {
             match read_state_at(self.words, self.incarnation, self.shape, at, into) {
                 Ok(()) => return Some(()),
-                Err(NoState::Torn) => backoff.spin(),
+                Err(NoState::Torn) => torn(self.torn, &backoff),
                 Err(NoState::TooOld) => return None,
             }
         }
@@ -45,6 +55,8 @@ impl Block<'_> {
 pub(super) struct Cell {
     live: State,
     cut: State,
+    /// Count of the last state at an epoch that was found: what a cut without one is measured from.
+    cut_known: u64,
     hot: bool,
     /// The latest seal that was taken.
     version: u64,
@@ -86,13 +98,13 @@ impl Cell {
             if latched {
                 // A count that stood still means an idle writer: a live copy disturbs nobody and finds what the seal does not have.
                 if block.words.load(COUNT) == before {
-                    self.read_live(block, scratch, 1);
+                    return self.read_live(block, scratch, 1).unwrap_or(0);
                 }
                 return 0;
             }
         }
-        if self.read_live(block, scratch, LIVE_ATTEMPTS) {
-            return 0;
+        if let Some(less) = self.read_live(block, scratch, LIVE_ATTEMPTS) {
+            return less;
         }
         self.hot = true;
         // Four failures are enough: the latch is damaged, or this thread is descheduled all the time.
@@ -101,22 +113,32 @@ impl Cell {
         }
         // Never sealed, and records begin all the time: what is kept is the state after some of them, less than an interval ago. A
         // count that stands still and yet disagrees with its buckets is damage.
-        if block.words.load(LATCH_VERSION) == 0 && block.words.load(COUNT) != begun {
+        let is_moving = block.words.load(LATCH_VERSION) == 0 && block.words.load(COUNT) != begun;
+        if is_moving && (self.live.count > 0 || self.read_first(block, scratch)) {
             return 0;
         }
         block.words.load(COUNT).saturating_sub(self.live.count).max(1)
     }
 
-    fn read_live(&mut self, block: Block<'_>, scratch: &mut State, attempts: usize) -> bool {
+    /// One accepted copy. Returns by how much it has less than what is kept: only damage makes a count go down.
+    fn read_live(&mut self, block: Block<'_>, scratch: &mut State, attempts: usize) -> Option<u64> {
         let backoff = Backoff::new();
         for _ in 0..attempts {
             if read_live(block.words, block.incarnation, block.shape, scratch).is_ok() {
-                accept(&mut self.live, scratch);
-                return true;
+                return Some(accept(&mut self.live, scratch));
             }
-            backoff.spin();
+            torn(block.torn, &backoff);
         }
-        false
+        None
+    }
+
+    /// The first state of all, of a histogram at full rate. A live copy fails only if a record begins meanwhile, so after at most an
+    /// interval of failures there is a seal.
+    fn read_first(&mut self, block: Block<'_>, scratch: &mut State) -> bool {
+        (0..SEAL_INTERVAL).any(|_| {
+            let sealed = block.words.load(LATCH_VERSION) != 0;
+            sealed && self.read_latch(block, scratch) || self.read_live(block, scratch, 1).is_some()
+        })
     }
 
     /// An older seal than the state kept leaves that as it is: it is the state after some records, so still exact.
@@ -130,7 +152,7 @@ impl Cell {
                     accept(&mut self.live, scratch);
                     return true;
                 }
-                Err(_) => backoff.spin(),
+                Err(_) => torn(block.torn, &backoff),
             }
         }
         false
@@ -142,11 +164,12 @@ impl Cell {
             return self.read(block, scratch);
         }
         if block.state_at(at, scratch).is_some() {
+            self.cut_known = scratch.count;
             return accept(&mut self.cut, scratch);
         }
-        // The truth is between the last cut and what is there now.
+        // The truth is between the last state at an epoch and what is there now.
         let error = self.read(block, scratch);
-        let gained = self.live.count.saturating_sub(self.cut.count);
+        let gained = self.live.count.saturating_sub(self.cut_known);
         if self.live.count > self.cut.count {
             copy(&self.live, &mut self.cut);
         }
@@ -158,6 +181,7 @@ impl Cell {
         &mut self,
         words: ReadWords<'_>,
         shape: &BlockShape,
+        tally: &Tally<u64>,
         scratch: &mut State,
     ) -> u64 {
         let backoff = Backoff::new();
@@ -168,7 +192,7 @@ impl Cell {
             if error == 0 {
                 break;
             }
-            backoff.spin();
+            torn(tally, &backoff);
         }
         error.max(accept(&mut self.live, scratch))
     }
@@ -186,10 +210,12 @@ mod tests {
         let shape = BlockShape::new(4, 0);
         let words: Vec<_> = (0..shape.words()).map(|_| AtomicU64::new(0)).collect();
         let incarnation = [AtomicU64::new(1)];
+        let torn = Tally::new(0);
         let block = Block {
             words: ReadWords::new(&words),
             incarnation: ReadWords::new(&incarnation),
             shape: &shape,
+            torn: &torn,
         };
         let (mut cell, mut scratch) = (Cell::default(), State::default());
         record::<IntegerSum>(
@@ -212,6 +238,7 @@ mod tests {
             (cell.read(block, &mut scratch), cell.hot, cell.version),
             (0, true, 1)
         );
+        assert_eq!(torn.get(), LIVE_ATTEMPTS as u64);
         words[COUNT].store(1, Relaxed);
         assert!(seal(&words, &shape));
         assert_eq!(

@@ -1,20 +1,23 @@
 //! Filling a snapshot: one pass over the directories, one over the counters of each lane, then series by series.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
-use super::{Now, Reader, process};
+use super::{Clocks, Reader, View, process};
 use crate::layout::LINE_LENGTH;
 use crate::layout::directory::*;
 use crate::layout::geometry::Geometry;
 use crate::layout::header::*;
 use crate::layout::kind::{Kind, Merge};
 use crate::protocol::{gauge, placement};
+use crate::segment::open::stored_records;
 use crate::snapshot::catalog::{Catalog, CounterCell, Group, Member};
 use crate::snapshot::lanes::{self, Lane, Memory, Source};
 use crate::snapshot::merge::{self, Compensated};
 use crate::snapshot::owners::Owners;
 use crate::snapshot::{
-    BucketScheme, Fill, Histogram, Losses, Number, ProcessValue, Quality, Series, Snapshot, Used, Value,
+    BucketScheme, Fill, Health, Histogram, Losses, Number, ProcessValue, Quality, Series, Snapshot, Used,
+    Value,
 };
 use crate::sync::{Acquire, fence};
 use crate::words::ReadWords;
@@ -32,7 +35,8 @@ pub(super) struct Sums {
 }
 
 impl Reader {
-    pub(super) fn fill(&mut self, snapshot: &mut Snapshot, cut: bool, now: Now) {
+    pub(super) fn fill(&mut self, snapshot: &mut Snapshot, view: View, now: Clocks) {
+        let cut = view == View::Cut;
         let facts = Arc::clone(&self.facts);
         let geometry = &facts.geometry;
         let words = self.mapping.read_words();
@@ -41,16 +45,38 @@ impl Reader {
         snapshot.cut_epoch = cut.then(|| epoch.saturating_sub(1));
         snapshot.retired = words.load(at(RETIRED_OFFSET)) != 0;
 
-        self.catalog.update(words, geometry);
+        let records = match self.head_has_holes {
+            false => geometry.records,
+            true => stored_records(&self.file, geometry),
+        };
+        // Before the cells, so that these are at least what is subtracted.
+        self.baselines.update(words, geometry, records, &mut self.catalog);
+        (snapshot.resets, snapshot.last_reset_ns) = (self.baselines.number(), self.baselines.last_ns());
         self.owners.update(words, geometry);
         snapshot.fill = fill_levels(words, geometry);
-        snapshot.losses = losses(words);
-        find_lanes(words, geometry, &self.owners, &mut self.lanes, &mut snapshot.fill);
+        snapshot.losses = losses(words, facts.version);
+        snapshot.health = Health {
+            adoptions: match facts.version {
+                ERROR_LOG_VERSION.. => words.load(at(ADOPTIONS_OFFSET)),
+                _ => 0,
+            },
+            dead_slots: self.owners.dead(),
+            ..Health::default()
+        };
+        find_lanes(words, geometry, &self.owners, &mut self.lanes, snapshot);
+        let entries = self.errors.fill(words, geometry, &mut snapshot.errors);
+        snapshot.fill.errors = Used {
+            used: entries.taken,
+            capacity: geometry.capacities.errors,
+        };
+        snapshot.health.errors_damaged = entries.damaged;
         self.sums.count(words, geometry, &self.catalog, &self.lanes);
         self.memories
             .resize_with(self.catalog.histograms(), Memory::default);
 
+        let torn = Cell::new(0);
         let source = Source {
+            torn: &torn,
             words,
             geometry,
             lanes: &self.lanes,
@@ -64,11 +90,26 @@ impl Reader {
         for &index in self.catalog.order() {
             let group = &groups[index];
             let series = entry(&mut snapshot.series, position, group);
+            series.since_ns = self.baselines.start(group);
             match &mut series.value {
-                Value::CounterU64(value) => *value = self.sums.whole[index],
-                Value::CounterF64(value) => *value = self.sums.shown[index],
+                Value::CounterU64(value) => {
+                    *value = self.sums.whole[index].saturating_sub(self.baselines.whole(index))
+                }
+                Value::CounterF64(value) => {
+                    *value = at_least_0(self.sums.shown[index] - self.baselines.float(index))
+                }
                 Value::Histogram(histogram) => {
-                    lanes::fill(histogram, group, &mut self.memories, source, &mut self.scratch);
+                    // Windows are not reset.
+                    let baselines = (view != View::Window).then_some(&self.baselines);
+                    lanes::fill(
+                        histogram,
+                        group,
+                        &mut self.memories,
+                        baselines,
+                        source,
+                        &mut self.scratch,
+                    );
+                    self.health.bounded_results += bounded(histogram);
                 }
                 value => gauge_value(value, group, &self.owners, words, geometry),
             }
@@ -93,7 +134,22 @@ impl Reader {
         snapshot.skipped.clear();
         snapshot.skipped.extend_from_slice(self.catalog.skipped());
         snapshot.segment = Some(facts);
+        self.health.snapshots += 1;
+        self.health.torn_reads += torn.get();
+        snapshot.reader = self.health;
     }
+}
+
+/// How many of the results of a histogram, itself and its windows, are bounded.
+fn bounded(histogram: &Histogram) -> u64 {
+    let windows = histogram.windows.iter().map(|window| window.quality);
+    let qualities = windows.chain([histogram.quality]);
+    qualities.filter(|quality| *quality != Quality::Exact).count() as u64
+}
+
+/// A difference that rounding, or infinities, may have made less.
+fn at_least_0(difference: f64) -> f64 {
+    if difference > 0.0 { difference } else { 0.0 }
 }
 
 /// The word at a byte offset.
@@ -109,6 +165,7 @@ fn entry<'a>(series: &'a mut Vec<Series>, position: usize, group: &Group) -> &'a
     if !same {
         let entry = Series {
             description: Arc::clone(&group.description),
+            since_ns: group.description.created_ns,
             value: empty_value(group),
         };
         if position < series.len() {
@@ -153,7 +210,9 @@ fn is_zero(value: &Value) -> bool {
         Value::GaugeI64(value) => value.is_none(),
         Value::GaugeF64(value) => value.is_none(),
         Value::Each(values) => values.is_empty(),
-        Value::Histogram(histogram) => histogram.count == 0 && histogram.quality == Quality::Exact,
+        Value::Histogram(histogram) => {
+            histogram.count == 0 && histogram.invalid == 0 && histogram.quality == Quality::Exact
+        }
     }
 }
 
@@ -163,8 +222,9 @@ fn find_lanes(
     geometry: &Geometry,
     owners: &Owners,
     lanes: &mut Vec<Lane>,
-    fill: &mut Fill,
+    snapshot: &mut Snapshot,
 ) {
+    let (fill, health) = (&mut snapshot.fill, &mut snapshot.health);
     lanes.clear();
     for number in 1..=geometry.capacities.lanes {
         let entry = geometry.lane_entry_offset(number);
@@ -175,6 +235,7 @@ fn find_lanes(
         let incarnation = words.load(at(entry + LANE_INCARNATION_OFFSET));
         fill.lanes_touched += 1;
         fill.lanes.used += u64::from(owners.is_live(owner));
+        health.dead_lanes += u64::from(owners.is_dead(owner));
         if words.load(at(entry + LANE_COMMITTED_OFFSET)) != 0 {
             lanes.push(Lane {
                 number,
@@ -196,7 +257,7 @@ impl Sums {
         self.float.clear();
         self.float.resize(groups, Compensated::default());
         self.shown.resize(groups, 0.0);
-        let shared = |cell: &CounterCell| words.load(shared_counter(geometry, cell));
+        let shared = |cell: &CounterCell| words.load(shared_counter(geometry, cell.placement as u64));
         let (whole, float) = (catalog.counters_u64(), catalog.counters_f64());
         whole.iter().for_each(|cell| self.add_whole(cell, shared(cell)));
         float
@@ -222,8 +283,9 @@ impl Sums {
     }
 }
 
-fn shared_counter(geometry: &Geometry, cell: &CounterCell) -> usize {
-    at(geometry.shared_counters_offset + cell.placement as u64 * LINE_LENGTH)
+/// The word of a counter in the shared lane.
+pub(super) fn shared_counter(geometry: &Geometry, placement: u64) -> usize {
+    at(geometry.shared_counters_offset + placement * LINE_LENGTH)
 }
 
 /// The counter words of a committed lane.
@@ -299,6 +361,7 @@ fn fill_levels(words: ReadWords<'_>, geometry: &Geometry) -> Fill {
         counters: placed(COUNTER_PLACEMENT_OFFSET, capacities.counters),
         gauges: placed(GAUGE_PLACEMENT_OFFSET, capacities.gauges),
         blocks: placed(BLOCK_PLACEMENT_OFFSET, capacities.blocks_length),
+        errors: used(0, capacities.errors),
         // Not cut at the budget: racing commits may exceed it, and that is worth seeing.
         committed: Used {
             used: words.load(at(COMMITTED_OFFSET)),
@@ -307,16 +370,23 @@ fn fill_levels(words: ReadWords<'_>, geometry: &Geometry) -> Fill {
     }
 }
 
-fn losses(words: ReadWords<'_>) -> Losses {
+fn losses(words: ReadWords<'_>, version: u64) -> Losses {
     let load = |offset: u64| words.load(at(offset));
+    // Reserved space in version 1.
+    let since_version_2 = |offset: u64| match version {
+        ERROR_LOG_VERSION.. => load(offset),
+        _ => 0,
+    };
     Losses {
         lanes_exhausted: load(LOSS_LANES_OFFSET),
         slots_exhausted: load(LOSS_SLOTS_OFFSET),
         storage_refused: load(LOSS_STORAGE_OFFSET),
         budget_refused: load(LOSS_BUDGET_OFFSET),
         gauge_writes_dropped: load(LOSS_GAUGE_WRITES_OFFSET),
-        series_refused: load(LOSS_SERIES_OFFSET),
+        label_sets_refused: load(LOSS_REFUSED_LABEL_SETS_OFFSET),
         label_sets_overflowed: load(LOSS_LABEL_SETS_OFFSET),
         anomalies: load(ANOMALIES_OFFSET),
+        registrations_refused: since_version_2(LOSS_REGISTRATIONS_OFFSET),
+        errors_lost: since_version_2(LOSS_ERRORS_OFFSET),
     }
 }

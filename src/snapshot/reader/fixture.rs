@@ -5,7 +5,8 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use super::{Now, Reader};
+pub(super) use super::View;
+use super::{Clocks, Reader};
 use crate::buckets::Exponential;
 use crate::layout::block::{BlockShape, EPOCH};
 use crate::layout::directory::*;
@@ -50,6 +51,8 @@ impl Segment {
             counters: 16,
             gauges: 8,
             blocks_length: 64 * 1024,
+            errors: 4,
+            reset_tables: 2,
             budget: 1 << 20,
             epoch_length_ns: EPOCH_SECONDS * 1_000_000_000,
         };
@@ -366,9 +369,9 @@ impl<'a> Series<'a> {
 }
 
 /// The clocks at the start of an epoch.
-pub(super) fn at_epoch(epoch: u64) -> Now {
+pub(super) fn at_epoch(epoch: u64) -> Clocks {
     let monotonic_ns = epoch * EPOCH_SECONDS * 1_000_000_000;
-    Now {
+    Clocks {
         wall_ns: 1_700_000_100_000_000_000,
         monotonic_ns,
     }
@@ -376,7 +379,8 @@ pub(super) fn at_epoch(epoch: u64) -> Now {
 
 pub(super) fn snapshot_at(reader: &mut Reader, cut: bool, epoch: u64) -> Snapshot {
     let mut snapshot = Snapshot::default();
-    reader.fill(&mut snapshot, cut, at_epoch(epoch));
+    let view = if cut { View::Cut } else { View::Live };
+    reader.fill(&mut snapshot, view, at_epoch(epoch));
     snapshot
 }
 

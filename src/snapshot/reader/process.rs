@@ -158,7 +158,7 @@ enum Baseline {
 fn baseline(lane: &Lane, source: Source<'_>) -> Option<Baseline> {
     let entry = source.geometry.lane_entry_offset(lane.number);
     let load = |offset: u64| source.words.load(at(entry + offset));
-    let described = load(LANE_BASELINE_OFFSET_WORD);
+    let described = load(LANE_BASELINE_WORD_OFFSET);
     // Pairs with the release store of that word: the baseline and what it covers are complete.
     fence(Acquire);
     // A claimer stores its tag before it stores the incarnation: until then the incarnation is that of the owner before.
@@ -228,13 +228,12 @@ fn histogram_part(
     memories: &[Memory],
     source: Source<'_>,
 ) -> Option<(u64, f64)> {
+    // Without its mark a block is not shown, though something is kept of it.
+    let block = source.block(lane, member)?;
     let (count, sum) = memories.get(member.ordinal)?.shown(lane, member, source.cut)?;
     let (count_before, sum_before) = match baseline {
         Baseline::Zero => (0, 0),
-        Baseline::Counters(_) => {
-            let block = source.block(lane, member)?;
-            (block.load(BASELINE_COUNT), block.load(BASELINE_SUM))
-        }
+        Baseline::Counters(_) => (block.load(BASELINE_COUNT), block.load(BASELINE_SUM)),
     };
     // A cut may be older than the take-over.
     let count = count.checked_sub(count_before)?;

@@ -182,9 +182,12 @@ fn losses_fill_and_retirement_are_told() {
         LOSS_STORAGE_OFFSET,
         LOSS_BUDGET_OFFSET,
         LOSS_GAUGE_WRITES_OFFSET,
-        LOSS_SERIES_OFFSET,
+        LOSS_REFUSED_LABEL_SETS_OFFSET,
         LOSS_LABEL_SETS_OFFSET,
         ANOMALIES_OFFSET,
+        LOSS_REGISTRATIONS_OFFSET,
+        LOSS_ERRORS_OFFSET,
+        ADOPTIONS_OFFSET,
     ];
     for (count, offset) in (1..).zip(losses) {
         segment.set(offset, count);
@@ -205,12 +208,14 @@ fn losses_fill_and_retirement_are_told() {
     assert_eq!(
         (
             l.gauge_writes_dropped,
-            l.series_refused,
+            l.label_sets_refused,
             l.label_sets_overflowed,
             l.anomalies
         ),
         (5, 6, 7, 8)
     );
+    let taken_over = snapshot.health.adoptions;
+    assert_eq!((l.registrations_refused, l.errors_lost, taken_over), (9, 10, 11));
     let fill = snapshot.fill;
     assert_eq!(
         (fill.records, fill.counters),

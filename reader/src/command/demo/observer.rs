@@ -13,6 +13,7 @@ use super::check::{Expectation, begun, done, totals};
 use super::plan::Plan;
 use super::tally::Tally;
 use crate::exit::{Failure, THREADS, io_failure};
+use crate::storm::sequence;
 
 /// Between two snapshots: the workers shall have the processors.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -102,7 +103,7 @@ impl Look {
             snapshots += 1;
             taken.store(snapshots, Relaxed);
             let checked = compare_with_tally(&self.expectation, &now, &least, &most)
-                .and_then(|()| compare_with_before(&now, &before))
+                .and_then(|()| sequence::compare(&now, &before))
                 .and_then(|()| self.check_quality(&now));
             checked.map_err(|what| format!("snapshot {snapshots}: {what}"))?;
             std::thread::sleep(PAUSE);
@@ -146,40 +147,6 @@ fn compare_with_tally(
         if !(least..=most).contains(&total) {
             return Err(format!(
                 "worker {worker} had done {least} before and begun {most} after, but {total} were counted"
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn compare_with_before(now: &Snapshot, before: &Snapshot) -> Result<(), String> {
-    for (index, earlier) in before.series.iter().enumerate() {
-        let name = &earlier.description.name;
-        // New series may have come in between, for these are in order of registration and may become ready late.
-        let same =
-            |series: &&shmetrics::snapshot::Series| Arc::ptr_eq(&series.description, &earlier.description);
-        let later = now
-            .series
-            .get(index)
-            .filter(same)
-            .or_else(|| now.series.iter().find(same));
-        let Some(later) = later else {
-            return Err(format!("{name} is not there any more"));
-        };
-        let fell = match (&earlier.value, &later.value) {
-            (Value::CounterU64(earlier), Value::CounterU64(later)) => earlier > later,
-            (Value::Histogram(earlier), Value::Histogram(later)) => {
-                let buckets = earlier.counts.iter().zip(&later.counts);
-                earlier.count > later.count
-                    || earlier.sum > later.sum
-                    || buckets.into_iter().any(|(e, l)| e > l)
-            }
-            _ => false,
-        };
-        if fell {
-            return Err(format!(
-                "{name} went down: {:?} after {:?}",
-                later.value, earlier.value
             ));
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::cli::Demo;
 use crate::exit::Failure;
+use crate::storm::random::{Random, any_seed};
 
 /// Killed unless asked otherwise.
 const DEFAULT_KILLS: u64 = 2;
@@ -91,32 +92,6 @@ impl Plan {
     /// The victim that is the first process of this worker, by its number.
     pub(super) fn victim_of(&self, worker: u64) -> Option<usize> {
         self.victims.iter().position(|victim| victim.worker == worker)
-    }
-}
-
-fn any_seed() -> u64 {
-    let time = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
-    // Short enough to be typed again.
-    Random::new(time.as_nanos() as u64 ^ u64::from(std::process::id())).next() >> 40
-}
-
-/// xorshift64*: the same seed gives the same numbers everywhere.
-#[derive(Debug)]
-pub(super) struct Random(u64);
-
-impl Random {
-    pub(super) fn new(seed: u64) -> Random {
-        // Spread, and never 0.
-        Random((seed ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9) | 1)
-    }
-
-    pub(super) fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 }
 

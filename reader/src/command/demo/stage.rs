@@ -9,6 +9,7 @@ use shmetrics::{OpenError, Segment};
 use super::plan::Plan;
 use crate::cli::Demo;
 use crate::exit::Failure;
+use crate::storm::place::temporary_folder;
 
 /// Short, so that workers are also killed while they turn to a new epoch.
 const EPOCH: Duration = Duration::from_millis(100);
@@ -62,14 +63,7 @@ const MOST_LANES: u64 = shmetrics::layout::geometry::MAX_LANES;
 
 fn temporary(options: shmetrics::segment::SegmentOptions) -> Result<Segment, OpenError> {
     let name = format!("shmetrics-demo-{}", std::process::id());
-    let memory = Path::new("/dev/shm");
-    let writable = rustix::fs::access(memory, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK);
-    let folder = if writable.is_ok() {
-        memory.to_owned()
-    } else {
-        std::env::temp_dir()
-    };
-    options.create_at(folder.join(name))
+    options.create_at(temporary_folder().join(name))
 }
 
 impl Drop for Stage {

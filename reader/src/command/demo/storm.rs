@@ -1,7 +1,6 @@
 //! The storm: starts the workers, kills the victims half-way, replaces them, and reaps everybody.
 
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,6 +10,7 @@ use super::stage::Stage;
 use super::tally::Tally;
 use crate::exit::{Failure, THREADS, io_failure};
 use crate::signals::Stop;
+use crate::storm::process::own_program;
 use crate::{format, terminal};
 
 /// How often the tally is looked at: much shorter than the work of a worker.
@@ -192,16 +192,6 @@ fn kill(child: &mut Child) -> Result<(), Failure> {
 
 fn stopped() -> Failure {
     Failure::Check("stopped by a signal before the work was done; nothing was checked".to_owned())
-}
-
-/// This very program, also if its file was replaced meanwhile.
-fn own_program() -> PathBuf {
-    let link = PathBuf::from("/proc/self/exe");
-    if link.exists() {
-        link
-    } else {
-        std::env::current_exe().unwrap_or(link)
-    }
 }
 
 /// The line on the terminal, and whether there is any.

@@ -1,22 +1,15 @@
 //! The tally: a private shared page in which every thread of every worker notes, around each operation, what it began and what it has
 //! done. It knows nothing of the segment, so the two can be compared.
 //!
-//! It is a memory file that each worker has as its standard input: no name to choose, nothing to clean up.
+//! It outlives the workers, for it is the demo's own memory (`storm/memory`).
 #![allow(unsafe_code)]
 
-use std::ffi::c_void;
-use std::fs::File;
-use std::io;
-use std::os::fd::AsFd;
 use std::process::Stdio;
-use std::ptr::NonNull;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU64, fence};
 
-use rustix::fs::{MemfdFlags, memfd_create};
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
-
 use crate::exit::{Failure, io_failure};
+use crate::storm::memory::{Atomics, Memory};
 
 /// What one thread notes. Alone on its line, so that the notes of one do not slow the other.
 #[repr(C, align(128))]
@@ -63,34 +56,24 @@ impl Notes {
     }
 }
 
-/// The cells of all threads, mapped.
-#[derive(Debug)]
-pub(super) struct Tally {
-    cells: NonNull<Cell>,
-    length: usize,
-    file: File,
-}
+// SAFETY: it is made of atomics, and of nothing else but padding.
+unsafe impl Atomics for Cell {}
 
-// SAFETY: it only gives out shared references to cells, which are made of atomics; the mapping stays until drop.
-unsafe impl Send for Tally {}
-// SAFETY: as above.
-unsafe impl Sync for Tally {}
+/// The cells of all threads.
+#[derive(Debug)]
+pub(super) struct Tally(Memory<Cell>);
 
 impl Tally {
     /// A new one for so many threads, all zero.
     pub(super) fn create(cells: u64) -> Result<Tally, Failure> {
-        let failed =
-            |error: io::Error| io_failure("make the tally", &error, "free memory, or ask for fewer threads");
-        let file = memfd_create("shmetrics-demo-tally", MemfdFlags::CLOEXEC).map_err(|e| failed(e.into()))?;
-        let file = File::from(file);
-        file.set_len(cells * size_of::<Cell>() as u64).map_err(failed)?;
-        Tally::map(file, cells).map_err(failed)
+        Memory::create("shmetrics-demo-tally", cells)
+            .map(Tally)
+            .map_err(|error| io_failure("make the tally", &error, "free memory, or ask for fewer threads"))
     }
 
     /// The one that this worker was given.
     pub(super) fn of_worker(cells: u64) -> Result<Tally, Failure> {
-        let given = || Tally::map(File::from(io::stdin().as_fd().try_clone_to_owned()?), cells);
-        given().map_err(|error| {
+        Memory::of_worker(cells).map(Tally).map_err(|error| {
             io_failure(
                 "map the tally",
                 &error,
@@ -99,38 +82,20 @@ impl Tally {
         })
     }
 
-    fn map(file: File, cells: u64) -> io::Result<Tally> {
-        let length = usize::try_from(cells).unwrap_or(usize::MAX);
-        let bytes = length.saturating_mul(size_of::<Cell>());
-        // A store behind the end of the file would be SIGBUS.
-        if file.metadata()?.len() < bytes as u64 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
-        // SAFETY: a new mapping at an address of the kernel's choice overlaps nothing.
-        let address = unsafe { mmap(core::ptr::null_mut(), bytes, protection, flags, &file, 0) }?;
-        let cells = NonNull::new(address.cast::<Cell>()).ok_or(io::ErrorKind::OutOfMemory)?;
-        Ok(Tally { cells, length, file })
-    }
-
     /// For a worker's standard input.
     pub(super) fn to_stdio(&self) -> Result<Stdio, Failure> {
-        let file = self.file.try_clone().map_err(|error| {
+        self.0.to_stdio().map_err(|error| {
             io_failure(
                 "share the tally",
                 &error,
                 "raise the limit of open files (ulimit -n)",
             )
-        })?;
-        Ok(Stdio::from(file))
+        })
     }
 
     /// All cells, by process, then by thread.
     pub(super) fn cells(&self) -> &[Cell] {
-        // SAFETY: the mapping has `length` cells (checked against the file, which nobody shortens: it is this program's own) and lives
-        // as long as `self`; a page is aligned to more than a cell; cells are atomics without padding that matters, valid for any
-        // bytes, which all parties access as atomics only.
-        unsafe { core::slice::from_raw_parts(self.cells.as_ptr(), self.length) }
+        self.0.all()
     }
 
     /// The cells of one process.
@@ -139,14 +104,6 @@ impl Tally {
         self.cells()
             .get(start..start + threads as usize)
             .unwrap_or_default()
-    }
-}
-
-impl Drop for Tally {
-    fn drop(&mut self) {
-        let bytes = self.length * size_of::<Cell>();
-        // SAFETY: it is the mapping made in `map`; no reference to a cell outlives `self`.
-        let _ = unsafe { munmap(self.cells.as_ptr().cast::<c_void>(), bytes) };
     }
 }
 

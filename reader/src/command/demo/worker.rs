@@ -3,18 +3,18 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use rustix::time::{ClockId, clock_gettime};
 use shmetrics::{Counter, Histogram, Segment, Unit};
 
-use super::plan::Random;
 use super::tally::{Cell, Tally};
 use super::{COUNTER, HISTOGRAM, WORKER_LABEL};
 use crate::cli::DemoWorker;
 use crate::exit::{Failure, THREADS, io_failure};
+use crate::storm::process::die_with_parent;
+use crate::storm::random::Random;
 
 pub(crate) fn run(flags: &DemoWorker) -> Result<(), Failure> {
-    die_with_parent(flags.parent)?;
+    die_with_parent(flags.parent, "demo")?;
     let tally = Tally::of_worker(flags.processes * flags.threads)?;
     let worker = flags.worker.to_string();
     let segment = Segment::options()
@@ -66,25 +66,6 @@ pub(crate) fn run(flags: &DemoWorker) -> Result<(), Failure> {
         }
         Ok(())
     })
-}
-
-/// Whatever happens to the demo, no worker is left behind.
-fn die_with_parent(parent: u32) -> Result<(), Failure> {
-    let set = set_parent_process_death_signal(Some(Signal::KILL));
-    set.map_err(|error| {
-        io_failure(
-            "tie the worker to the demo",
-            &error.into(),
-            "prctl(2) must be allowed",
-        )
-    })?;
-    // It may have died before.
-    match getppid() {
-        Some(pid) if pid.as_raw_nonzero().get().unsigned_abs() == parent => Ok(()),
-        _ => Err(Failure::Input(
-            "the demo that started this worker is gone; run `shmetrics demo`".to_owned(),
-        )),
-    }
 }
 
 /// What one thread does.

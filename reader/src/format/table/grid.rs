@@ -1,6 +1,6 @@
 //! Columns that are as wide as they must be.
 
-use crate::terminal::Style;
+use crate::terminal::{Style, columns as terminal_width};
 
 /// A table. The first column is for names and aligned left, the others right unless asked otherwise.
 pub(super) struct Grid {
@@ -33,7 +33,7 @@ impl Grid {
 
     /// The text; columns in which no row says anything are left out.
     pub(super) fn render(&self, style: Style) -> String {
-        let width = |cell: &String| cell.chars().count();
+        let width = |cell: &String| terminal_width(cell);
         let columns: Vec<(usize, usize)> = (0..self.header.len())
             .filter_map(|column| {
                 let cells = self.rows.iter().filter_map(|row| row.get(column));
@@ -45,7 +45,7 @@ impl Grid {
             let mut line = String::new();
             for &(column, widest) in &columns {
                 let cell = cells.get(column).map_or("", String::as_str);
-                let padding = " ".repeat(widest - cell.chars().count());
+                let padding = " ".repeat(widest - terminal_width(cell));
                 let gap = if line.is_empty() { "" } else { "  " };
                 if self.left.contains(&column) {
                     line.extend([gap, cell, &padding]);

@@ -39,6 +39,8 @@ pub(crate) fn inspection(inspection: &Inspection, style: Style) -> String {
         lost.row([cause.to_owned(), grouped(count)]);
     }
     grids.push(lost);
+    grids.push(health(snapshot));
+    grids.push(errors(snapshot));
     for grid in grids.iter().filter(|grid| !grid.is_empty()) {
         text.push('\n');
         text += &grid.render(style);
@@ -68,7 +70,48 @@ fn fill(fill: &Fill) -> Grid {
     row("counters", fill.counters, grouped);
     row("gauges", fill.gauges, grouped);
     row("histograms per lane", fill.blocks, size);
+    row("error log", fill.errors, grouped);
     row("budget", fill.committed, size);
+    grid
+}
+
+fn health(snapshot: &Snapshot) -> Grid {
+    let (health, reader) = (&snapshot.health, &snapshot.reader);
+    let mut grid = Grid::new(["health", ""]);
+    let rows = [
+        ("lanes and slots taken over from the dead", health.adoptions),
+        ("dead owners of slots, not taken over yet", health.dead_slots),
+        ("lanes of dead owners, not taken over yet", health.dead_lanes),
+        ("damaged entries of the error log", health.errors_damaged),
+        ("reads of this reader that were overtaken", reader.torn_reads),
+        ("bounded results of this reader", reader.bounded_results),
+    ];
+    rows.into_iter()
+        .for_each(|(name, count)| grid.row([name.to_owned(), grouped(count)]));
+    grid.row(["resets of series".to_owned(), grouped(snapshot.resets)]);
+    if snapshot.resets > 0 {
+        let passed = snapshot.taken_at_ns.saturating_sub(snapshot.last_reset_ns) as f64 / 1e9;
+        grid.row(["last reset".to_owned(), format!("{} ago", seconds(passed))]);
+    }
+    grid
+}
+
+/// The error log, newest first.
+fn errors(snapshot: &Snapshot) -> Grid {
+    let mut grid = Grid::new(["error", "count", "first", "last"]);
+    for error in &snapshot.errors {
+        let ago = |time: u64| {
+            let passed = snapshot.taken_at_ns.saturating_sub(time) as f64 / 1e9;
+            format!("{} ago", seconds(passed))
+        };
+        let cut = if error.truncated { " ..." } else { "" };
+        grid.row([
+            format!("{}{cut}", clean(&error.message)),
+            grouped(error.count),
+            ago(error.first_seen_ns),
+            ago(error.last_seen_ns),
+        ]);
+    }
     grid
 }
 

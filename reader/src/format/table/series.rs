@@ -5,18 +5,18 @@ use shmetrics::snapshot::{Histogram, Number, PerProcess, Process, Quality, Serie
 
 use super::grid::Grid;
 use crate::format::units::{self, grouped, grouped_signed, quantity, seconds};
-use crate::terminal::clean;
+use crate::terminal::{escaped, quoted};
 
-/// `name{label="value"}`; a quote or backslash in a value is escaped, so that nothing looks like what it is not.
+/// `name{label="value"}`, so that nothing looks like what it is not: quotes and backslashes in values are escaped, and names that
+/// are no plain words are quoted, too.
 pub(super) fn title(series: &Series) -> String {
     let description = &series.description;
-    let mut title = clean(&description.name).into_owned();
+    let mut title = quoted(&description.name).into_owned();
     if !description.labels.is_empty() {
-        let escaped = |text: &str| clean(&text.replace('\\', "\\\\").replace('"', "\\\"")).into_owned();
         let pairs = description
             .labels
             .iter()
-            .map(|(name, value)| format!("{}=\"{}\"", clean(name), escaped(value)));
+            .map(|(name, value)| format!("{}=\"{}\"", quoted(name), escaped(value)));
         title += &format!("{{{}}}", pairs.collect::<Vec<_>>().join(","));
     }
     title
@@ -30,7 +30,7 @@ fn unit(series: &Series) -> &str {
 fn foreign_unit(series: &Series) -> String {
     match unit(series) {
         "seconds" | "bytes" | "ratio" => String::new(),
-        unit => clean(unit).into_owned(),
+        unit => quoted(unit).into_owned(),
     }
 }
 
@@ -83,7 +83,7 @@ fn process_name(role: &str, slot: u64) -> String {
     if role.is_empty() {
         format!("slot-{slot}")
     } else {
-        clean(role).into_owned()
+        quoted(role).into_owned()
     }
 }
 

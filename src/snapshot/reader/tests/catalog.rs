@@ -174,9 +174,9 @@ fn exponential_revisions_are_added_up_in_the_common_scheme() {
     for index in [0.5f64, 1.5, 2.5, 1.0, 9.0].map(|value| common.index(value)) {
         expected[index] += 1;
     }
-    // The value 1.0 of the finer scheme is in its low bucket, and stays in the low bucket.
+    // The value 1.0 of base units is in the low bucket of the finer scheme, which ends at 1: no bound below may claim it.
     expected[common.index(0.5)] -= 1;
-    expected[0] += 1;
+    expected[common.index(1.0)] += 1;
     // 50 is beyond the finer range, hence overflow.
     expected[common.buckets() - 1] += 1;
     assert_eq!(merged.counts, expected);

@@ -128,8 +128,8 @@ fn apply(segment: &Segment, damage: Damage) {
 
 fn look(reader: &mut Reader, snapshot: &mut Snapshot) {
     reader.snapshot_into(snapshot).unwrap();
-    reader.fill(snapshot, false, at_epoch(9));
-    reader.fill(snapshot, true, at_epoch(9));
+    reader.fill(snapshot, View::Live, at_epoch(9));
+    reader.fill(snapshot, View::Cut, at_epoch(9));
     reader.refresh_owners().unwrap();
     reader.window(10.0).unwrap();
     #[cfg(feature = "serde")]
@@ -163,7 +163,7 @@ fn furnished() -> Segment {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(crate::random::config(256))]
 
     #[test]
     fn no_words_make_the_reader_panic(

@@ -44,7 +44,7 @@ fn the_schema_is_as_documented() {
     let mut reader = segment.reader();
     reader.per_process(true);
     let mut snapshot = Snapshot::default();
-    reader.fill(&mut snapshot, false, at_epoch(9));
+    reader.fill(&mut snapshot, View::Live, at_epoch(9));
     let path = segment.path.to_str().unwrap();
     let text = serde_json::to_string_pretty(&snapshot)
         .unwrap()

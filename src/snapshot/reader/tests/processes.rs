@@ -84,7 +84,7 @@ fn a_process_counts_from_the_baseline_of_its_lanes() {
     let baseline = |lane| geometry.lane_offset(lane) + geometry.lane_baseline_offset;
     let describe = |lane, incarnation, counters| {
         let entry = geometry.lane_entry_offset(lane);
-        segment.set(entry + LANE_BASELINE_OFFSET_WORD, incarnation);
+        segment.set(entry + LANE_BASELINE_WORD_OFFSET, incarnation);
         segment.set(entry + LANE_BASELINE_COUNTERS_OFFSET, counters);
     };
     describe(2, 5, 1);

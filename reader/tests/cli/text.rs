@@ -1,0 +1,87 @@
+//! `text`: every value on a line, nothing lost, nothing that could be taken for something else.
+
+use shmetrics::{Merge, Unit};
+
+use super::support::*;
+
+#[test]
+fn text_tells_every_value_on_a_line_without_losing_a_digit() {
+    let folder = Folder::new();
+    let segment = folder.segment("app");
+    let requests = segment.counter("requests_total").label("path", "/a b");
+    requests.register().unwrap().add(u64::MAX);
+    segment
+        .counter_float("cpu_seconds_total")
+        .register()
+        .unwrap()
+        .add(0.1 + 0.2);
+    segment.gauge("depth").register().unwrap().set(i64::MIN);
+    segment.gauge("never_set").register().unwrap();
+    segment
+        .gauge_float("load")
+        .register()
+        .unwrap()
+        .set(f64::NEG_INFINITY);
+    segment
+        .gauge("open")
+        .merge(Merge::Each)
+        .register()
+        .unwrap()
+        .set(3);
+    let latency = segment
+        .histogram("latency_seconds")
+        .unit(Unit::Seconds)
+        .register()
+        .unwrap();
+    latency.record(1_000_000_000);
+    latency.record(3_000_000_000);
+    segment.histogram("idle").register().unwrap();
+    let ended = folder.run(&["text", "app"]);
+    assert_eq!((ended.code, &*ended.stderr), (0, ""));
+    let lines: Vec<&str> = ended.stdout.lines().collect();
+    assert_eq!(
+        lines[..7],
+        [
+            "requests_total{path=\"/a b\"}: 18446744073709551615",
+            "cpu_seconds_total: 0.30000000000000004",
+            "depth: -9223372036854775808",
+            "load: -Inf",
+            "open{process=\"tester\"}: 3",
+            "latency_seconds.count: 2",
+            "latency_seconds.sum: 4.0",
+        ]
+    );
+    for line in [
+        "latency_seconds.min: 1.0",
+        "latency_seconds.max: 3.0",
+        "latency_seconds.mean: 2.0",
+        "idle.count: 0",
+    ] {
+        assert!(lines.contains(&line), "{line}: {lines:#?}");
+    }
+    // As in JSON, to the last digit.
+    let snapshot = folder.json(&["snapshot", "app"]);
+    let p99 = &series(&snapshot, "latency_seconds")["quantiles"]["0.99"];
+    assert!(
+        lines.contains(&&*format!("latency_seconds.p99: {p99}")),
+        "{p99}: {lines:#?}"
+    );
+    // What has no value has no line.
+    assert!(!ended.stdout.contains("never_set") && !ended.stdout.contains("idle.p50"));
+    // A filter, and its twin in the environment.
+    let mut command = folder.command(&["text", "app"]);
+    command.env("SHMETRICS_SERIES", "de*");
+    assert_eq!(finish(command).stdout, "depth: -9223372036854775808\n");
+    assert_eq!(
+        folder.run(&["text", "app", "--series", "lo?d"]).stdout,
+        "load: -Inf\n"
+    );
+}
+
+#[test]
+fn text_says_why_there_is_nothing_to_tell() {
+    let folder = Folder::new();
+    assert_refused(&folder.run(&["text", "nothing"]), "nothing");
+    std::fs::write(folder.path("junk"), "junk").unwrap();
+    assert_refused(&folder.run(&["text", "junk"]), "junk");
+}

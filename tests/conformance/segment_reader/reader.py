@@ -1,0 +1,266 @@
+"""Snapshots of one segment: SPEC 8.2, 10.8 and 10.9 (gauges and counters), 14 (merging, cuts, the view per process)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from .blocks import BASELINE_COUNT, BASELINE_SUM, Block, State
+from .buckets import Scheme, common_scheme
+from .layout import (
+    COUNTERS, GAUGES, KEPT_AFTER_DEATH, LANE_BASELINE_COUNTERS, LANE_BASELINE_OWNER, LANE_BASELINE_WORD, LANE_COMMITTED,
+    LANE_INCARNATION, LANE_OWNER, SHARED_LANE, WORD_MASK, Kind, Merge, Segment, acquire_fence, float_of,
+)
+from .merging import Histogram, Number, Windows, add_to_windows, compensated, gained, without_nan
+from .processes import COMMITTED, OWNER, Process, read_process
+from .records import Catalog, Family, Series
+from .resets import Resets
+from .sequence import Kept
+
+GAUGE_VALUE, GAUGE_STAMP = range(2)  # words of a gauge cell
+
+
+@dataclass(frozen=True)
+class Group:
+    """One output series: records with the same family and the same labels, which are revisions of each other."""
+
+    members: list[Series]  # ascending
+
+    @property
+    def by_age(self) -> list[Series]:
+        """Oldest first: the order in which they are added."""
+        return sorted(self.members, key=lambda series: series.age)
+
+    @property
+    def family(self) -> Family:
+        return self.members[0].family
+
+    @property
+    def shown(self) -> list[Series]:
+        """Of classic revisions only the newest."""
+        return self.by_age[-1:] if self.family.kind == Kind.HISTOGRAM_CLASSIC else self.by_age
+
+    @property
+    def scheme(self) -> Scheme:
+        return common_scheme([series.scheme for series in self.shown if series.scheme is not None])
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one snapshot saw of a group."""
+
+    value: Number | None = None
+    each: list[tuple[Process, Number]] = field(default_factory=list)
+    histogram: Histogram | None = None
+    windows: Windows = field(default_factory=list)
+
+    def says_nothing(self, kind: Kind) -> bool:
+        """Overflow series are hidden then."""
+        if self.histogram is not None:
+            return self.histogram.count == self.histogram.invalid == self.histogram.error == 0
+        return self.value is None and not self.each if kind in GAUGES else self.value == 0
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What one process counted of a group."""
+
+    value: Number  # of histograms the sum
+    count: int | None = None  # histograms only
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The directories as they were when a snapshot began, and the groups to read."""
+
+    wall_ns: int
+    monotonic_ns: int
+    epoch: int  # the last that is closed
+    processes: list[Process]  # slots that were ever taken, or have committed cells
+    owners: dict[int, int]  # lanes whose owner word is not 0, ascending: the word
+    lanes: dict[int, int]  # those of them that are committed, so may be touched [D-5]
+    groups: list[Group]  # by lowest record number
+
+
+class Reader:
+    """Takes snapshots of one segment: a sequence of live snapshots, or of cuts."""
+
+    def __init__(self, segment: Segment, cut: bool, for_windows: bool = False) -> None:
+        self.segment = segment
+        self.cut = cut
+        self.for_windows = for_windows  # histograms as they were counted: windows are not reset [15.2]
+        self.catalog = Catalog(segment)
+        self.resets = Resets(segment)
+        self._processes: dict[int, Process] = {}
+        self._kept: dict[tuple[int, int], Kept] = {}  # by record and lane
+        self._shown_floats: dict[tuple[int, bytes], float] = {}  # float counters, by family and labels
+
+    def snapshot(self, wall_ns: int, monotonic_ns: int) -> Snapshot:
+        segment, header = self.segment, self.segment.header
+        segment.check_length()
+        used = [slot for slot in range(header.process_slots)
+                if any(segment.copy(segment.process_entry(slot), OWNER, COMMITTED + 1))]
+        self._processes = {slot: read_process(segment, slot, self._processes.get(slot)) for slot in used}
+        lanes = {lane: segment.load(segment.lane_entry(lane), LANE_OWNER) for lane in range(1, header.lanes + 1)}
+        owners = {lane: owner for lane, owner in lanes.items() if owner}
+        committed = {lane: owner for lane, owner in owners.items()
+                     if segment.load(segment.lane_entry(lane), LANE_COMMITTED)}
+        acquire_fence()
+        groups: dict[tuple[int, bytes], list[Series]] = {}
+        for series in self.resets.update(self.catalog.update):
+            groups.setdefault((series.family.number, series.encoded_labels), []).append(series)
+        epoch = max(0, monotonic_ns // header.epoch_length_ns - 1)
+        return Snapshot(wall_ns, monotonic_ns, epoch, list(self._processes.values()), owners, committed,
+                        [Group(members) for members in groups.values()])
+
+    def read(self, snapshot: Snapshot, group: Group) -> Reading:
+        self.segment.check_length()
+        if group.family.kind in COUNTERS:
+            return self._counter(snapshot, group)
+        return self._gauge(snapshot, group) if group.family.kind in GAUGES else self._histogram(snapshot, group)
+
+    def _counter(self, snapshot: Snapshot, group: Group) -> Reading:
+        """The shared lane first, then lanes ascending, in each the records oldest first."""
+        words = (self.segment.load(self.segment.counter(lane, series.placement))
+                 for lane in (SHARED_LANE, *snapshot.lanes) for series in group.by_age)
+        if group.family.kind == Kind.COUNTER_U64:
+            return Reading(max(0, (sum(words) & WORD_MASK) - (sum(self._baselines(group)) & WORD_MASK)))
+        value = compensated(map(float_of, words))
+        # Lanes only grow, but the rounding of the sum may differ from one snapshot to the next. Never below 0. NaN is
+        # above nothing, so it leaves what was shown.
+        key = group.family.number, group.members[0].encoded_labels
+        shown = self._shown_floats.get(key, 0.0)
+        self._shown_floats[key] = value if value > shown else shown
+        since = self._shown_floats[key] - compensated(map(float_of, self._baselines(group)))
+        return Reading(since if since > 0.0 else 0.0)
+
+    def _baselines(self, group: Group) -> list[int]:
+        """Of the counters of a group that were reset [14]."""
+        counters = self.resets.table.counters
+        return [counters[series.number] for series in group.by_age if series.number in counters]
+
+    # --- Gauges -----------------------------------------------------------------------------------------------------
+
+    def _gauge_cell(self, process: Process, series: Series, kept: bool) -> tuple[int, Number] | None:
+        """Stamp and value of a cell, if it counts [10.8]; kept ones count whoever left them."""
+        if not process.committed or not (kept or process.is_live):
+            return None
+        cell = self.segment.gauge_cell(process.slot, series.placement)
+        stamp = self.segment.load(cell, GAUGE_STAMP)
+        acquire_fence()
+        word = self.segment.load(cell, GAUGE_VALUE)
+        acquire_fence()
+        owner = self.segment.load(self.segment.process_entry(process.slot), OWNER)
+        if stamp == 0 or not (kept or owner == process.owner):
+            return None
+        if series.family.kind == Kind.GAUGE_F64:
+            return stamp, float_of(word)
+        return stamp, word - 2**64 if word >> 63 else word
+
+    def _gauge(self, snapshot: Snapshot, group: Group) -> Reading:
+        merge = group.family.merge
+        cells = [(process, *cell) for series in group.by_age for process in snapshot.processes
+                 if (cell := self._gauge_cell(process, series, merge in KEPT_AFTER_DEATH)) is not None]
+        values = [value for _, _, value in cells]
+        if merge == Merge.EACH:
+            return Reading(each=[(process, value) for process, _, value in cells])
+        if not values:
+            return Reading()
+        if merge == Merge.LAST:
+            return Reading(max(cells, key=lambda cell: cell[1])[2])
+        if merge in (Merge.MIN, Merge.MAX):
+            return Reading((min if merge == Merge.MIN else max)(without_nan(values)))
+        is_whole = group.family.kind == Kind.GAUGE_I64
+        total = sum(values) if is_whole else compensated(values)
+        if merge == Merge.MEAN:
+            return Reading(float(total) / float(len(values)))
+        return Reading(min(max(total, -2**63), 2**63 - 1) if is_whole else total)
+
+    # --- Histograms -------------------------------------------------------------------------------------------------
+
+    def _block(self, series: Series, lane: int) -> Block | None:
+        """A block that may be touched [D-5]."""
+        assert series.shape is not None, "only histograms have blocks"
+        address = self.segment.block(lane, series.placement)
+        return None if address is None else Block(self.segment, series.shape, address, self.segment.lane_entry(lane))
+
+    def _histogram(self, snapshot: Snapshot, group: Group) -> Reading:
+        scheme = group.scheme
+        merged = Histogram(scheme)
+        longest = max(series.shape.ring_slots for series in group.shown if series.shape is not None)
+        windows = [(epochs, Histogram(scheme)) for epochs in range(1, longest)]
+        for series in group.shown:
+            states: list[State] = []
+            for lane in (SHARED_LANE, *snapshot.lanes):
+                if (block := self._block(series, lane)) is None:
+                    continue
+                kept = self._kept.setdefault((series.number, lane), Kept())
+                if lane == SHARED_LANE:
+                    merged.error += kept.shared(block)
+                    for _, window in windows:
+                        window.error += kept.state.count
+                else:
+                    merged.error += kept.at_epoch(block, snapshot.epoch) if self.cut else kept.live(block)
+                    add_to_windows(windows, series, block, kept.state, snapshot.epoch)
+                states.append(kept.state)
+            baseline = None if self.for_windows else self.resets.table.histograms.get(series.number)
+            if baseline is not None:
+                merged.add_since(series, states, baseline)
+                continue
+            for state in states:
+                merged.add(series, state)
+        return Reading(histogram=merged, windows=windows)
+
+    # --- Per process ------------------------------------------------------------------------------------------------
+
+    def process_values(self, snapshot: Snapshot, process: Process) -> Iterator[tuple[Group, Counted]]:
+        """What the owner of lanes counted in them, if it is not zero, and its gauges; after all groups were read."""
+        lanes = [self._counted(snapshot, lane) for lane, owner in snapshot.lanes.items() if owner == process.tag]
+        for group in snapshot.groups:
+            kind = group.family.kind
+            if kind in GAUGES:
+                # Of revisions the oldest, be it set or not.
+                cell = self._gauge_cell(process, group.by_age[0], False)
+                if cell is not None:
+                    yield group, Counted(cell[1])
+                continue
+            by_lane = [[lane[series.number] for series in group.shown if series.number in lane] for lane in lanes]
+            count = sum(count for parts in by_lane for count, _ in parts) & WORD_MASK
+            if kind == Kind.COUNTER_U64:
+                counted = Counted(count)
+            else:
+                # Compensated per lane, and over the lanes [15].
+                total = compensated(compensated(float(term) for _, term in parts) for parts in by_lane)
+                counted = Counted(total) if kind == Kind.COUNTER_F64 else Counted(total, count)
+            if (counted.value if counted.count is None else counted.count) != 0:
+                yield group, counted
+
+    def _counted(self, snapshot: Snapshot, lane: int) -> dict[int, tuple[int, Number]]:
+        """The cells of a lane minus its baseline, by record: the whole number, and the float in the exported unit."""
+        load, entry = self.segment.load, self.segment.lane_entry(lane)
+        owner, incarnation = load(entry, LANE_OWNER), load(entry, LANE_INCARNATION)
+        acquire_fence()
+        described = load(entry, LANE_BASELINE_WORD)
+        acquire_fence()
+        is_first = incarnation == 1  # the baseline is zero
+        is_valid = load(entry, LANE_BASELINE_OWNER) == owner and (is_first or described == incarnation)
+        if owner != snapshot.lanes[lane] or not is_valid:
+            return {}
+        covered = 0 if is_first else min(load(entry, LANE_BASELINE_COUNTERS), self.segment.header.counters)
+        counted: dict[int, tuple[int, Number]] = {}
+        for series in (series for group in snapshot.groups for series in group.shown):
+            if series.family.kind in COUNTERS:
+                word = load(self.segment.counter(lane, series.placement))
+                is_covered = series.placement < covered
+                base = load(self.segment.counter_baseline(lane, series.placement)) if is_covered else 0
+                value = gained(series.family.kind, word, base)
+                counted[series.number] = (value, 0.0) if series.family.kind == Kind.COUNTER_U64 else (0, value)
+            elif series.family.kind not in GAUGES and (block := self._block(series, lane)) is not None:
+                state = self._kept.get((series.number, lane), Kept()).state  # what the snapshot shows
+                base_count, base_sum = (0, 0) if is_first else (block.load(BASELINE_COUNT), block.load(BASELINE_SUM))
+                if state.count >= base_count:
+                    total = float(gained(series.family.kind, state.sum, base_sum)) * series.factor
+                    counted[series.number] = state.count - base_count, total
+        acquire_fence()
+        is_same = load(entry, LANE_OWNER) == owner and load(entry, LANE_INCARNATION) == incarnation
+        return counted if is_same else {}
