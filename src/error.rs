@@ -275,6 +275,17 @@ pub enum RegisterError {
         /// What was asked for.
         wanted: String,
     },
+    /// The segment was made for writers that do not know this kind.
+    #[error(
+        "{name}: the segment has no series of kind {kind}, as writers that do not know them may use it; \
+         create a new segment, of format version 2 (with an error log or reset tables)"
+    )]
+    NoStatistics {
+        /// The family.
+        name: String,
+        /// The kind.
+        kind: &'static str,
+    },
     /// A table of the segment is full.
     #[error(
         "{name}: the segment has no room for another {what} ({capacity} in all); create it with a larger `{option}`"

@@ -51,6 +51,7 @@ fn claim(path: &Path, capacities: Capacities) -> (File, Geometry) {
         created_ns: 1,
         created_monotonic_ns: 1,
         segment_id: 1,
+        writer_features: 0,
     };
     let words = geometry.to_words(&origin);
     let file = File::create(path).unwrap();

@@ -102,6 +102,7 @@ impl Image {
             created_ns: CREATED_NS,
             created_monotonic_ns: CREATED_MONOTONIC_NS,
             segment_id: 0xabc,
+            writer_features: 0,
         };
         Image::with_origin(capacities, &origin)
     }

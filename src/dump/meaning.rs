@@ -22,9 +22,10 @@ pub(super) fn header(offset: u64, value: u64, word: impl Fn(u64) -> u64) -> Stri
         FILE_LENGTH_OFFSET
         | INDEX_REGION_OFFSET..=LANE_BLOCKS_OFFSET
         | RESETS_REGION_OFFSET..=RESET_STRIDE_OFFSET => format!("{value} ({value:#x})"),
-        REQUIRED_FEATURES_OFFSET | OPTIONAL_FEATURES_OFFSET | WRITER_FEATURES_OFFSET if value != 0 => {
+        REQUIRED_FEATURES_OFFSET | OPTIONAL_FEATURES_OFFSET if value != 0 => {
             format!("{value:#x}, none of which is known here")
         }
+        WRITER_FEATURES_OFFSET if value != 0 => writer_features(value),
         COUNTER_PLACEMENT_OFFSET | GAUGE_PLACEMENT_OFFSET | BLOCK_PLACEMENT_OFFSET => {
             match (placement::record(value), placement::free(value)) {
                 (0, free) => format!("next free {free}"),
@@ -37,6 +38,16 @@ pub(super) fn header(offset: u64, value: u64, word: impl Fn(u64) -> u64) -> Stri
         ),
         RETIRED_OFFSET if value != 0 => format!("{value}: retired"),
         _ => value.to_string(),
+    }
+}
+
+/// The features of writers, by name.
+fn writer_features(value: u64) -> String {
+    let unknown = value & !KNOWN_WRITER_FEATURES;
+    match (value & STATISTICS_FEATURE, unknown) {
+        (0, _) => format!("{value:#x}, none of which is known here"),
+        (_, 0) => format!("{value:#x}: statistics"),
+        _ => format!("{value:#x}: statistics, and {unknown:#x}, none of which is known here"),
     }
 }
 

@@ -99,6 +99,8 @@ pub struct Origin {
     pub created_monotonic_ns: u64,
     /// Random.
     pub segment_id: u64,
+    /// Feature bits that one must know to write ([`STATISTICS_FEATURE`]).
+    pub writer_features: u64,
 }
 
 fn within(field: &'static str, found: u64, least: u64, most: u64) -> Result<u64, LayoutError> {
@@ -213,6 +215,14 @@ impl Geometry {
         }
     }
 
+    /// The features of writers that a new segment of this geometry has: those of version 1 have none, for who knows only that.
+    pub const fn writer_features(&self) -> u64 {
+        match self.version() {
+            1 => 0,
+            _ => KNOWN_WRITER_FEATURES,
+        }
+    }
+
     /// The derived words of the header of a segment of this version, with their names, in the order in which they are checked.
     pub(crate) fn derived(&self, version: u64) -> impl Iterator<Item = (&'static str, u64, u64)> {
         let words = [
@@ -285,6 +295,7 @@ impl Geometry {
         put(CREATED_NS_OFFSET, origin.created_ns);
         put(CREATED_MONOTONIC_NS_OFFSET, origin.created_monotonic_ns);
         put(SEGMENT_ID_OFFSET, origin.segment_id);
+        put(WRITER_FEATURES_OFFSET, origin.writer_features);
         words[IMMUTABLE_WORDS - 1] = checksum(&words);
         words
     }
@@ -352,6 +363,7 @@ impl Geometry {
             created_ns: get(CREATED_NS_OFFSET),
             created_monotonic_ns: get(CREATED_MONOTONIC_NS_OFFSET),
             segment_id: get(SEGMENT_ID_OFFSET),
+            writer_features: get(WRITER_FEATURES_OFFSET),
         };
         Ok((geometry, origin))
     }

@@ -34,8 +34,11 @@ pub const VERSION: u64 = 2;
 pub const ERROR_LOG_VERSION: u64 = 2;
 /// Features a reader must know to read the segment correctly. None are assigned yet.
 pub const KNOWN_REQUIRED_FEATURES: u64 = 0;
-/// Features a writer must know to keep the segment right. None are assigned yet.
-pub const KNOWN_WRITER_FEATURES: u64 = 0;
+/// A feature of writers: the segment may have series of the kinds for statistics
+/// ([`Kind::needs_statistics`](super::kind::Kind::needs_statistics)). Who does not know them must not adopt their lanes.
+pub const STATISTICS_FEATURE: u64 = 1;
+/// Features a writer must know to keep the segment right.
+pub const KNOWN_WRITER_FEATURES: u64 = STATISTICS_FEATURE;
 
 fields! {
     /// The words of the immutable part that have a meaning.

@@ -23,6 +23,9 @@ pub enum Kind {
     HistogramClassic = 7,
 }
 
+/// The lowest code of the kinds for statistics. Those below were there from the first version of the format on.
+const FIRST_OF_STATISTICS: u8 = 8;
+
 /// Where the cells of a kind live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Space {
@@ -71,6 +74,12 @@ impl Kind {
             Kind::GaugeI64 | Kind::GaugeF64 => Space::Gauges,
             Kind::HistogramInteger | Kind::HistogramFloat | Kind::HistogramClassic => Space::Blocks,
         }
+    }
+
+    /// Is it one of the kinds for statistics, which a segment has only with
+    /// [`STATISTICS_FEATURE`](super::header::STATISTICS_FEATURE)?
+    pub const fn needs_statistics(self) -> bool {
+        self as u8 >= FIRST_OF_STATISTICS
     }
 
     /// Is it one of the histogram kinds?

@@ -119,6 +119,7 @@ pub(crate) fn fill(
         created_ns: host::wall_ns(),
         created_monotonic_ns: host::monotonic_ns(),
         segment_id: host::random_id(),
+        writer_features: geometry.writer_features(),
     };
     let mapping = Mapping::writable(file, geometry.head_length())
         .map_err(|error| file_error(host::MAP, path, error))?;

@@ -62,6 +62,12 @@ const fn padded(length: usize) -> u64 {
 pub(crate) fn register_family(attachment: &Attachment, key: FamilyKey<'_>) -> Result<u64, RegisterError> {
     // In a raw clone the spare records in memory are the parent's until this is done.
     super::fork::ensure_prepared();
+    if key.kind.needs_statistics() && attachment.origin.writer_features & STATISTICS_FEATURE == 0 {
+        return Err(RegisterError::NoStatistics {
+            name: key.name.to_owned(),
+            kind: key.kind.name(),
+        });
+    }
     let tables = Tables::new(attachment);
     let hash = family_hash(key.name);
     let matches = |number: u64| {

@@ -32,6 +32,7 @@ fn smallest() -> Words {
         created_ns: 0,
         created_monotonic_ns: 0,
         segment_id: 0,
+        writer_features: 0,
     };
     Geometry::plan(capacities).unwrap().to_words(&origin)
 }

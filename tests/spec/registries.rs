@@ -178,10 +178,13 @@ fn special_words_are_those_of_the_code() {
             .contains(&format!("**Format version {}**", header::VERSION))
     );
     assert_eq!(header::ERROR_LOG_VERSION, 2);
-    let none_are_known = [header::KNOWN_REQUIRED_FEATURES, header::KNOWN_WRITER_FEATURES] == [0, 0];
-    assert_eq!(
-        none_are_known,
-        spec.section("16").text.contains("None are\n  assigned.")
-    );
+    let versioning = &spec.section("16").text;
+    assert_eq!(header::KNOWN_REQUIRED_FEATURES, 0);
+    assert!(versioning.contains("No required\n  and no optional ones are assigned."));
+    assert!(versioning.contains(&format!(
+        "Writer features: bit {}, `statistics`.",
+        header::STATISTICS_FEATURE.trailing_zeros()
+    )));
+    assert_eq!(header::KNOWN_WRITER_FEATURES, header::STATISTICS_FEATURE);
     assert_eq!(block::LATCH_COPIES, 2);
 }

@@ -57,7 +57,7 @@ fn every_rule_of_the_header_refuses_by_its_name() {
         assert!(damage.is_refused(&fixture), "{}", damage.name());
     }
     assert_each_is_found(&fixture, cases);
-    let writer = fixture.header(WRITER_FEATURES_OFFSET, 1);
+    let writer = fixture.header(WRITER_FEATURES_OFFSET, 2);
     assert_each_is_found(&fixture, vec![warning("V-12", "a feature of writers", writer)]);
 }
 

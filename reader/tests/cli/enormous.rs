@@ -55,6 +55,7 @@ fn files_that_claim_the_most_cost_nothing_in_proportion() {
         created_ns: 1,
         created_monotonic_ns: 1,
         segment_id: 1,
+        writer_features: 0,
     };
     for mutable_words in [false, true] {
         let file = File::create(&path).unwrap();

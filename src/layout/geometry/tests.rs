@@ -8,6 +8,7 @@ const ORIGIN: Origin = Origin {
     created_ns: 3,
     created_monotonic_ns: 4,
     segment_id: 5,
+    writer_features: 0,
 };
 
 fn capacities() -> impl Strategy<Value = Capacities> {

@@ -78,6 +78,7 @@ impl Segment {
             created_ns: 1_700_000_000_000_000_000,
             created_monotonic_ns: 40_000_000_000,
             segment_id: 0xabc,
+            writer_features: 0,
         };
         for (index, word) in geometry.to_words(&origin).into_iter().enumerate() {
             segment.set(index as u64 * 8, word);

@@ -88,6 +88,7 @@ pub(super) fn geometries(out: &mut String) {
             created_ns: 3,
             created_monotonic_ns: 4,
             segment_id: 5,
+            writer_features: 0,
         };
         let words = geometry.to_words(&origin);
         out.push_str("    {\n    struct shmetrics_header planned, *header = &planned;\n");
