@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
-use shmetrics::{BoundCounter, BoundHistogram, Counter, FloatHistogram, Gauge, Histogram, Segment, Unit};
+use shmetrics::{
+    BlockIds, BoundCounter, BoundHistogram, Counter, FloatHistogram, Gauge, Histogram, Segment, Unit,
+};
 
 /// Handles that take turns: one alone would measure how fast a load follows a store to the same word.
 const HANDLES: usize = 64;
@@ -28,6 +30,7 @@ struct Bench {
     histograms: Vec<Histogram>,
     bound_histograms: Vec<BoundHistogram>,
     floats: Vec<FloatHistogram>,
+    block_ids: BlockIds,
     durations: Box<[Duration; DURATIONS]>,
 }
 
@@ -81,6 +84,7 @@ impl Bench {
             Duration::from_nanos(50_000 + (state >> 43))
         }));
         Bench {
+            block_ids: segment.block_ids(),
             bound: counters.iter().map(Counter::bind).collect(),
             bound_histograms: histograms.iter().map(Histogram::bind).collect(),
             path,
@@ -119,6 +123,18 @@ impl Bench {
 
     fn gauge_set(&self) {
         self.gauges.iter().for_each(|gauge| gauge.set(7));
+    }
+
+    fn next_id(&self) {
+        for _ in 0..HANDLES {
+            black_box(self.segment.next_id().unwrap_or(0));
+        }
+    }
+
+    fn next_of_block(&self) {
+        for _ in 0..HANDLES {
+            black_box(self.block_ids.next().unwrap_or(0));
+        }
     }
 
     fn record(&self, turn: usize) {
@@ -173,6 +189,8 @@ fn benchmarks(criterion: &mut Criterion, bench: &Bench) {
     group.bench_function("inc", |b| b.iter(|| bench.inc()));
     group.bench_function("inc, bound", |b| b.iter(|| bench.bound_inc()));
     group.bench_function("gauge set", |b| b.iter(|| bench.gauge_set()));
+    group.bench_function("next_id", |b| b.iter(|| bench.next_id()));
+    group.bench_function("next id of a block", |b| b.iter(|| bench.next_of_block()));
     let mut turn = 0;
     let mut next = || {
         turn += 1;
@@ -252,18 +270,22 @@ fn main() {
     if std::env::args().any(|argument| argument == "--test" || argument == "--list") {
         return;
     }
-    let [_, inc, bound, record, bound_record] = ratios([
+    let [_, inc, bound, record, bound_record, id, block_id] = ratios([
         &|_| bench.raw_add(),
         &|_| bench.inc(),
         &|_| bench.bound_inc(),
         &|turn| bench.record(turn),
         &|turn| bench.bound_record(turn),
+        &|_| bench.next_id(),
+        &|_| bench.next_of_block(),
     ]);
     println!("ratios to a rotating raw add, medians of interleaved rounds:");
     println!("  inc {inc:.2} (expected at most 3)");
     println!("  inc, bound {bound:.2} (expected at most 2)");
     println!("  record_duration {record:.2} (expected at most 16)");
     println!("  record_duration, bound {bound_record:.2}");
+    println!("  next_id {id:.2} (expected at most 16)");
+    println!("  next id of a block {block_id:.2} (expected at most 6)");
     println!(
         "  two threads to one {:.2} (expected at most 1.25)",
         two_threads(&bench)

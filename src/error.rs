@@ -59,6 +59,12 @@ pub enum OpenError {
         /// The path.
         path: PathBuf,
     },
+    /// Somebody else is replacing it.
+    #[error("{} was being replaced by others for two seconds; try again", path.display())]
+    Replacing {
+        /// The path.
+        path: PathBuf,
+    },
     /// The file or its folder may not be used.
     #[error("no permission to {operation} {}; run as its owner or group, or create the segment with another mode", path.display())]
     Permission {
@@ -324,6 +330,23 @@ pub enum RegisterError {
         /// The family.
         name: String,
     },
+}
+
+/// Why there is no id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum IdError {
+    /// The segment was retired or replaced: its ids are its successor's to give.
+    #[error(
+        "the segment has given {given} ids and gives no more: it was retired or replaced; open it again by its name"
+    )]
+    Closed {
+        /// Ids that it has given, at most.
+        given: u64,
+    },
+    /// The segment does nothing.
+    #[error("a segment that does nothing gives no ids; see why by `noop_reason`")]
+    Noop,
 }
 
 /// Why a snapshot cannot be taken.

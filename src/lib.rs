@@ -116,12 +116,12 @@ pub use api::*;
 
 #[cfg(not(shmetrics_loom))]
 mod api {
-    pub use crate::error::{OpenError, ReadError, RegisterError, ResetError};
+    pub use crate::error::{IdError, OpenError, ReadError, RegisterError, ResetError};
     pub use crate::instrument::{
         BoundCounter, BoundHistogram, Counter, Family, FloatCounter, FloatGauge, FloatHistogram, Gauge,
         Histogram, Timer,
     };
     pub use crate::layout::kind::{Kind, Merge};
-    pub use crate::segment::{OrNoop, Preset, Segment, SegmentOptions, Unit};
+    pub use crate::segment::{BlockIds, OrNoop, Preset, Segment, SegmentOptions, Unit};
     pub use crate::snapshot::{Reader, Snapshot, Value};
 }

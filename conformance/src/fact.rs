@@ -24,6 +24,8 @@ enum Known {
     Error(u64, u64, u64, bool),
     /// Since when the series counts.
     Since(u64),
+    /// Ids that were given.
+    Ids(u64),
     /// How often series were reset.
     Resets(u64),
     /// Entries of the error log that are taken, and that are damaged.
@@ -72,6 +74,11 @@ impl Fact {
             labels: Vec::new(),
             known,
         }
+    }
+
+    /// So many ids were given.
+    pub fn ids(given: u64) -> Fact {
+        Fact::new("ids", Known::Ids(given))
     }
 
     /// The series is not shown.
@@ -240,6 +247,7 @@ impl Fact {
                 found == [(count, first_ns, last_ns, truncated)]
             }
             (Known::Since(since_ns), Some(_)) => series.is_some_and(|series| series.since_ns == *since_ns),
+            (Known::Ids(given), _) => snapshot.ids_given == *given,
             (Known::Resets(resets), _) => snapshot.resets == *resets,
             (&Known::ErrorLog(taken, damaged), _) => {
                 (snapshot.fill.errors.used, snapshot.health.errors_damaged) == (taken, damaged)

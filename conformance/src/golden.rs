@@ -104,6 +104,16 @@ impl Golden {
         }
     }
 
+    /// A further fact of the first view.
+    pub fn states(mut self, fact: Fact) -> Golden {
+        if let Outcome::Read { views, .. } = &mut self.outcome
+            && let Some((_, facts)) = views.first_mut()
+        {
+            facts.push(fact);
+        }
+        self
+    }
+
     /// Another view, and what holds in it.
     pub fn view(mut self, view: View, facts: Vec<Fact>) -> Golden {
         if let Outcome::Read { views, .. } = &mut self.outcome {

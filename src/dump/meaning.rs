@@ -5,7 +5,7 @@ use crate::layout::header::*;
 use crate::layout::kind::{Kind, Merge};
 use crate::layout::record::*;
 use crate::protocol::histogram::from_ordered_key;
-use crate::protocol::placement;
+use crate::protocol::{ids, placement};
 use crate::snapshot::time::rfc3339;
 
 /// A word of the header; `word` gives the others.
@@ -36,6 +36,9 @@ pub(super) fn header(offset: u64, value: u64, word: impl Fn(u64) -> u64) -> Stri
             "{value}: table {} is in force",
             crate::protocol::reset::table(value)
         ),
+        NEXT_ID_OFFSET if value & ids::CLOSED != 0 => {
+            format!("{} ids given, closed", ids::given(value))
+        }
         RETIRED_OFFSET if value != 0 => format!("{value}: retired"),
         _ => value.to_string(),
     }

@@ -10,6 +10,7 @@
 //! | [`placement`] | one word hands out cells: no leak, no duplicate |
 //! | [`gauge`] | value and stamp of a gauge cell |
 //! | [`error_log`] | one entry per distinct error: count and last time go up |
+//! | [`ids`] | ids that are never given twice |
 //! | [`reset`] | two tables of baselines, of which one word says which is in force |
 //!
 //! Each file proves its algorithm above its code; `tests/loom_*.rs` check every ordering and every rule by breaking it.
@@ -17,6 +18,7 @@
 pub mod error_log;
 pub mod gauge;
 pub mod histogram;
+pub mod ids;
 pub mod index;
 pub mod latch;
 pub mod placement;

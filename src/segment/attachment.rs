@@ -21,8 +21,9 @@ use super::thread::{self, MAX_SEGMENTS};
 use super::{fork, host, slot};
 use crate::error::OpenError;
 use crate::layout::geometry::{Geometry, Origin};
-use crate::layout::header::{ERROR_LOG_VERSION, RETIRED_OFFSET};
+use crate::layout::header::{ERROR_LOG_VERSION, NEXT_ID_OFFSET, RETIRED_OFFSET};
 use crate::map::Mapping;
+use crate::protocol::ids;
 use crate::sync::{AcqRel, Acquire, AtomicBool, AtomicI32, AtomicPtr, AtomicU64, Relaxed, Release};
 
 /// Lanes that a process keeps for its next threads instead of releasing them.
@@ -173,7 +174,9 @@ impl Attachment {
         };
         let mapping = Mapping::writable(&file, geometry.file_length)
             .map_err(|error| host::file_error(host::MAP, path, error))?;
-        if mapping.read_words().load(RETIRED_OFFSET as usize / 8) != 0 {
+        let load = |offset: u64| mapping.read_words().load(offset as usize / 8);
+        // Closed, and not retired: whoever was replacing it died. Who opens it to create goes on there.
+        if load(RETIRED_OFFSET) != 0 || load(NEXT_ID_OFFSET) & ids::CLOSED != 0 {
             return Err(OpenError::Retired {
                 path: path.to_owned(),
             });

@@ -37,7 +37,7 @@ pub(crate) fn create(path: &Path, options: &SegmentOptions) -> Result<(), OpenEr
     built
 }
 
-fn folder_of(path: &Path) -> PathBuf {
+pub(super) fn folder_of(path: &Path) -> PathBuf {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),
@@ -52,19 +52,22 @@ fn unnamed_file(folder: &Path, path: &Path) -> Result<(File, Option<PathBuf>), O
         Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL) => {}
         Err(error) => return Err(file_error("create a file in the folder of", path, error.into())),
     }
-    let name = path
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
-    let temporary = folder.join(format!(".{name}.{:016x}", host::random_id()));
-    let file: OwnedFd = rustix::fs::open(
-        &temporary,
-        flags | OFlags::CREATE | OFlags::EXCL,
-        Mode::RUSR | Mode::WUSR,
-    )
-    .map_err(|error| file_error("create", path, error.into()))?;
-    Ok((File::from(file), Some(temporary)))
+    let (file, temporary) = temporary_file(folder, path)?;
+    Ok((file, Some(temporary)))
+}
+
+/// A file with an exclusive temporary name, which begins with a dot.
+pub(super) fn temporary_file(folder: &Path, path: &Path) -> Result<(File, PathBuf), OpenError> {
+    let temporary = hidden_name(path, folder);
+    let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::CREATE | OFlags::EXCL;
+    let file: OwnedFd = rustix::fs::open(&temporary, flags, Mode::RUSR | Mode::WUSR)
+        .map_err(|error| file_error("create", path, error.into()))?;
+    Ok((File::from(file), temporary))
+}
+
+fn hidden_name(path: &Path, folder: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    folder.join(format!(".{name}.{:016x}", host::random_id()))
 }
 
 /// The geometry for these options on this file system.
@@ -191,12 +194,7 @@ pub(crate) fn remove_name(path: &Path, key: FileKey) -> Result<(), OpenError> {
     if !is_ours(path) {
         return Ok(());
     }
-    let name = path
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
-    let aside = folder_of(path).join(format!(".{name}.{:016x}", host::random_id()));
+    let aside = hidden_name(path, &folder_of(path));
     match rustix::fs::rename(path, &aside) {
         Ok(()) => {}
         Err(Errno::NOENT) => return Ok(()),
@@ -212,21 +210,4 @@ pub(crate) fn remove_name(path: &Path, key: FileKey) -> Result<(), OpenError> {
         }
     }
     rustix::fs::unlink(&aside).map_err(|error| file_error("remove", path, error.into()))
-}
-
-/// Is the segment in this file marked as retired?
-fn is_retired(file: &File) -> bool {
-    let mut word = [0; 8];
-    file.read_exact_at(&mut word, RETIRED_OFFSET).is_ok() && word != [0; 8]
-}
-
-/// Removes the name of a retired segment whose retirer did not come to it.
-pub(crate) fn remove_retired(path: &Path) -> Result<(), OpenError> {
-    match super::open::open_file_writable(path) {
-        // By now the name may be a healthy successor's.
-        Ok((file, ..)) if !is_retired(&file) => Ok(()),
-        Ok((file, ..)) => remove_name(path, super::open::file_key(&file, path)?),
-        Err(OpenError::NotFound { .. }) => Ok(()),
-        Err(error) => Err(error),
-    }
 }

@@ -6,7 +6,8 @@
 //! | [`place`] | names and paths |
 //! | `host` | facts about machine and process |
 //! | `file_system` | which file systems will do |
-//! | `create`, `open`, `named` | making a file a segment, and opening it |
+//! | `create`, `open`, `named`, `replace` | making a file a segment, opening it, putting it in place of another |
+//! | `ids` | ids that no two callers get |
 //! | `ownership` | lock bytes: who lives |
 //! | `liveness` | is the owner behind a tag dead? |
 //! | `error_log` | errors that are kept in the segment |
@@ -26,6 +27,7 @@ pub(crate) mod error_log;
 pub(crate) mod file_system;
 pub(crate) mod fork;
 pub(crate) mod host;
+mod ids;
 pub(crate) mod lane;
 mod liveness;
 #[cfg(feature = "named")]
@@ -35,6 +37,7 @@ pub mod options;
 pub(crate) mod ownership;
 pub mod place;
 pub(crate) mod registry;
+mod replace;
 mod signals;
 mod slot;
 pub(crate) mod thread;
@@ -43,15 +46,17 @@ pub(crate) mod ticker;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use ids::BlockIds;
 pub use options::{Preset, SegmentOptions};
 
 use self::attachment::Attachment;
 use self::place::Place;
+use self::replace::Old;
 use crate::error::{LayoutError, OpenError};
 use crate::instrument::Builder;
 use crate::instrument::{Counter, FloatCounter, FloatGauge, FloatHistogram, Gauge, Histogram};
 use crate::layout::geometry::Capacities;
-use crate::layout::header::RETIRED_OFFSET;
+use crate::layout::header::{NEXT_ID_OFFSET, RETIRED_OFFSET};
 use crate::sync::Release;
 
 /// Attempts to open or create before giving up: each failure means that somebody else created, retired or replaced meanwhile.
@@ -187,14 +192,16 @@ impl Segment {
                 // A disk file that survived a reboot: its epochs and its owners mean nothing any more, and its last pages may not
                 // have been written. Begin anew.
                 Ok(old) => {
-                    old.retire()?;
+                    if let Some(attachment) = &old.attachment {
+                        replace::replace(&path, &options, Old::File(attachment.key))?;
+                    }
                     continue;
                 }
                 Err(OpenError::NotFound { .. }) => {}
-                // Its retirer died, or is about to remove the name.
+                // Whoever retired or replaced it died, or is about to move the name.
                 Err(error @ OpenError::Retired { .. }) => {
                     last = error;
-                    create::remove_retired(&path)?;
+                    replace::replace(&path, &options, Old::Spent)?;
                     continue;
                 }
                 // `shm:` only: another creator is at work, or died. The creation path waits for it or replaces it.
@@ -212,6 +219,13 @@ impl Segment {
             }
         }
         Err(last)
+    }
+
+    pub(crate) fn replace_with(place: &Place, options: SegmentOptions) -> Result<Segment, OpenError> {
+        slot::check_role(&options.role)?;
+        let path = place.to_path()?;
+        replace::replace(&path, &options, Old::Any)?;
+        Self::attach(&path, &options)
     }
 
     fn is_of_this_boot(&self) -> bool {
@@ -351,13 +365,15 @@ impl Segment {
     }
 
     /// Marks the segment as given up and removes its name, if the name still is this file. Processes that have it open go on counting
-    /// into the nameless file; who opens the name next makes a new one.
+    /// into the nameless file, and get no ids any more; who opens the name next makes a new one, whose ids begin anew. To put a new one in
+    /// its place in one step: [`SegmentOptions::replace`].
     pub fn retire(&self) -> Result<(), OpenError> {
         let Some(attachment) = &self.attachment else {
             return Ok(());
         };
         // The name first: dead in between, the file is merely nameless. The other way round a retired file would block its name.
         create::remove_name(&attachment.path, attachment.key)?;
+        crate::protocol::ids::close(attachment.word(NEXT_ID_OFFSET));
         attachment.word(RETIRED_OFFSET).store(1, Release);
         Ok(())
     }

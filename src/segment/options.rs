@@ -194,4 +194,21 @@ impl SegmentOptions {
     pub fn open_or_create_at(self, path: impl AsRef<Path>) -> Result<Segment, OpenError> {
         Segment::open_or_create_with(&Place::Path(path.as_ref().to_owned()), self)
     }
+
+    /// Puts a new, empty segment in place of the one that is there, in one step: who opens the name meets the old one or the new one.
+    /// Ids go on where those of the old one end ([`Segment::next_id`]), which gives none any more. Who has the old one open goes on
+    /// counting into the nameless file. Without a segment there, it creates one. `place` as in [`Segment::open_or_create`].
+    ///
+    /// # Errors
+    ///
+    /// The old file cannot be opened for writing or is no segment, the new one cannot be made, or somebody else replaces it all the
+    /// time: see [`OpenError`].
+    pub fn replace(self, place: &str) -> Result<Segment, OpenError> {
+        Segment::replace_with(&Place::parse(place)?, self)
+    }
+
+    /// As [`replace`](Self::replace), by path.
+    pub fn replace_at(self, path: impl AsRef<Path>) -> Result<Segment, OpenError> {
+        Segment::replace_with(&Place::Path(path.as_ref().to_owned()), self)
+    }
 }

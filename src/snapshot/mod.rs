@@ -72,6 +72,9 @@ pub struct Snapshot {
     pub skipped: Vec<Skipped>,
     /// The segment was given up or replaced; open its name again.
     pub retired: bool,
+    /// Ids that were given ([`Segment::next_id`](crate::Segment::next_id)), blocks whole. Of a segment that gives none any more it may be
+    /// more.
+    pub ids_given: u64,
     /// How often series were reset ([`crate::reset`]), as of this snapshot.
     pub resets: u64,
     /// When the last of these resets was, nanoseconds since 1970; 0 = never.

@@ -9,6 +9,7 @@ use crate::layout::WORD_LENGTH;
 use crate::layout::fields::structure;
 use crate::layout::geometry::{Capacities, Geometry, checksum, first_reserved};
 use crate::layout::header::*;
+use crate::protocol::ids;
 use crate::segment::host;
 
 /// The name of the header's word at `offset`.
@@ -202,7 +203,6 @@ pub(super) fn mutable(pass: &mut Pass<'_, '_>) {
             "10.12",
             "histograms whose count did not match their buckets were mended",
         ),
-        (NEXT_ID_OFFSET, "6.2", "no writer changes this word"),
     ];
     for (offset, rule, message) in facts {
         let found = pass.load(offset);
@@ -214,6 +214,14 @@ pub(super) fn mutable(pass: &mut Pass<'_, '_>) {
                 format!("{found}: {message}"),
             );
         }
+    }
+    let (next_id, retired) = (pass.load(NEXT_ID_OFFSET), pass.load(RETIRED_OFFSET));
+    if next_id & ids::CLOSED != 0 && retired == 0 {
+        let message = format!(
+            "{} ids were given and no more are, but the segment is not retired: whoever was replacing it died; the next opener does",
+            ids::given(next_id)
+        );
+        pass.note("10.20", Place::Header("next_id"), NEXT_ID_OFFSET, message);
     }
     if let Some(structure) = structure("mutable header") {
         // Reserved space has no name of its own: its offset says where it is.

@@ -126,11 +126,13 @@ class Printer:
 
     def _segment(self, snapshot: Snapshot) -> Json:
         header, resets = self.header, self.reader.resets.table
+        ids = self.segment.load(layout.NEXT_ID) & 2**63 - 1
         return {
             "path": os.fsencode(self.segment.path).decode("utf-8", "replace"), "id": f"{header.segment_id:016x}",
             "version": header.version, "created": timestamp(header.created_ns),
             "uptime_seconds": max(0, snapshot.monotonic_ns - header.created_monotonic_ns) / 1e9,
             "retired": self.segment.load(layout.RETIRED) != 0,
+            **({"ids_given": ids} if ids else {}),
             **({"resets": resets.number, "last_reset": timestamp(max(resets.times, default=0))} if resets.number else {}),
             "geometry": {
                 **{name: getattr(header, name) for name in CAPACITIES if name != "epoch_length_ns"},

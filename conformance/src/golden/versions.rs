@@ -25,9 +25,10 @@ pub(super) fn all() -> Vec<Golden> {
         ),
         header(
             "valid/retired",
-            &["A retired segment: a reader shows it, and says so."],
-            &[("retired", 1)],
-        ),
+            &["A retired segment, of which 1027 ids were given: a reader shows it, and says so."],
+            &[("retired", 1), ("next_id", 1 << 63 | 1027)],
+        )
+        .states(Fact::ids(1027)),
         newer_version(),
     ]
 }

@@ -20,6 +20,8 @@ pub(super) struct SegmentView<'a> {
     uptime_seconds: f64,
     retired: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    ids_given: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     resets: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_reset: Option<String>,
@@ -56,6 +58,7 @@ impl<'a> SegmentView<'a> {
             created: rfc3339(facts.origin.created_ns),
             uptime_seconds: uptime_ns as f64 / 1e9,
             retired: snapshot.retired,
+            ids_given: (snapshot.ids_given > 0).then_some(snapshot.ids_given),
             resets: (snapshot.resets > 0).then_some(snapshot.resets),
             last_reset: (snapshot.resets > 0).then(|| rfc3339(snapshot.last_reset_ns)),
             geometry: GeometryView {

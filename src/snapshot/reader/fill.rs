@@ -9,7 +9,7 @@ use crate::layout::directory::*;
 use crate::layout::geometry::Geometry;
 use crate::layout::header::*;
 use crate::layout::kind::{Kind, Merge};
-use crate::protocol::{gauge, placement};
+use crate::protocol::{gauge, ids, placement};
 use crate::segment::open::stored_records;
 use crate::snapshot::catalog::{Catalog, CounterCell, Group, Member};
 use crate::snapshot::lanes::{self, Lane, Memory, Source};
@@ -44,6 +44,7 @@ impl Reader {
         let epoch = now.monotonic_ns / geometry.capacities.epoch_length_ns.max(1);
         snapshot.cut_epoch = cut.then(|| epoch.saturating_sub(1));
         snapshot.retired = words.load(at(RETIRED_OFFSET)) != 0;
+        snapshot.ids_given = ids::given(words.load(at(NEXT_ID_OFFSET)));
 
         let records = match self.head_has_holes {
             false => geometry.records,

@@ -40,7 +40,7 @@ RESERVED_WORD = {1: 38, 2: 43}  # by version: the first of the reserved words be
 
 # 6.2 Mutable words: offsets in bytes
 RESERVED, TEXT_USED, COUNTER_PLACEMENT, GAUGE_PLACEMENT, BLOCK_PLACEMENT, COMMITTED = range(0x400, 0x700, 0x80)
-RETIRED = 0x880
+NEXT_ID, RETIRED = 0x780, 0x880
 LOSSES = {  # by name in the JSON [15]
     "lanes_exhausted": 0x900, "slots_exhausted": 0x980, "storage_refused": 0xA00, "budget_refused": 0xA80,
     "gauge_writes_dropped": 0xB00, "label_sets_refused": 0xB80, "label_sets_overflowed": 0xC00, "anomalies": 0xC80,
