@@ -113,7 +113,14 @@ fn whoever_is_killed_is_alive_no_more_and_is_told_as_dead() {
         let series = format!("shmetrics_segment_processes{{segment=\"app\",state=\"{state}\"}}");
         server.samples().value(&series)
     };
-    wait_for("the workers", || of("alive") >= 2.0);
+    // That they count: who dies before leaves nothing for others.
+    let counting = || {
+        let samples = server.samples();
+        let is_counting =
+            |(series, value): (&String, &f64)| series.starts_with("demo_operations_total") && *value > 0.0;
+        samples.0.iter().filter(|sample| is_counting(*sample)).count()
+    };
+    wait_for("the workers", || of("alive") >= 2.0 && counting() == 2);
     // Its workers go with it.
     demo.signal(rustix::process::Signal::KILL);
     wait_for("their end", || of("alive") == 0.0);
