@@ -1,6 +1,9 @@
 //! What an exposition costs per series, beside `prometheus-client`, which keeps its numbers in the same process, and beside a mere
 //! copy of the finished bytes, as controls.
 //!
+//! An encoder keeps the text that it told last. So every value is another one each time, if nothing else is said, as long as it was
+//! before; and it is also measured what it costs when every value is longer or shorter than before, and when none has changed.
+//!
 //! `cargo bench -p shmetrics-exposition` prints a line `… ns per series` for each, and criterion's figures.
 
 use std::hint::black_box;
@@ -13,7 +16,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use shmetrics::{Reader, Segment, Snapshot};
+use shmetrics::{Reader, Segment, Snapshot, Value};
 use shmetrics_exposition::*;
 
 const FAMILIES: usize = 20;
@@ -69,6 +72,19 @@ fn snapshot(gauges: bool) -> Snapshot {
     snapshot.expect("a reader")
 }
 
+/// The same series with other values.
+fn changed(snapshot: &Snapshot, to: impl Fn(u64) -> u64) -> Snapshot {
+    let mut other = snapshot.clone();
+    for series in &mut other.series {
+        match &mut series.value {
+            Value::CounterU64(value) => *value = to(*value),
+            Value::GaugeI64(Some(value)) => *value = to(*value as u64) as i64,
+            _ => unreachable!("neither a counter nor a gauge"),
+        }
+    }
+    other
+}
+
 type Labels = Vec<(&'static str, String)>;
 
 fn control(gauges: bool) -> Registry {
@@ -118,29 +134,48 @@ fn main() {
     for (kind, gauges) in [("counters", false), ("gauges", true)] {
         let snapshot = snapshot(gauges);
         assert_eq!(snapshot.series.len(), COUNT);
-        let sources = [Source {
-            name: "app",
-            snapshot: &snapshot,
-        }];
+        let alternatives = [
+            (
+                "",
+                changed(&snapshot, |value| value - value % 10 + (value + 1) % 10),
+            ),
+            (", lengths change", changed(&snapshot, |value| value * 10)),
+            (", nothing changes", snapshot.clone()),
+        ];
         for (name, format) in formats {
             let choice = Choice {
                 format,
                 ..Choice::default()
             };
-            let mut encoder = Encoder::new(Options::default());
-            let mut out = Vec::new();
-            let mut run = || {
-                out.clear();
-                encoder.encode(black_box(&sources), &[], choice, Filter::all(), &mut out);
-                black_box(&out);
-            };
-            run();
-            let name = format!("{kind}, {name}");
-            print_cost(&name, &mut run);
-            group.bench_function(&name, |bencher| bencher.iter(&mut run));
+            let mut finished = Vec::new();
+            for (change, other) in &alternatives {
+                // Lengths do not matter to numbers of eight bytes.
+                if format == Format::Protobuf && !change.is_empty() {
+                    continue;
+                }
+                let mut snapshots = [&snapshot, other].into_iter().cycle();
+                let mut encoder = Encoder::new(Options::default());
+                let mut out = Vec::new();
+                let mut run = || {
+                    out.clear();
+                    if let Some(snapshot) = snapshots.next() {
+                        let sources = [Source {
+                            name: "app",
+                            snapshot,
+                        }];
+                        encoder.encode(black_box(&sources), &[], choice, Filter::all(), &mut out);
+                    }
+                    black_box(&out);
+                };
+                run();
+                let name = format!("{kind}, {name}{change}");
+                print_cost(&name, &mut run);
+                group.bench_function(&name, |bencher| bencher.iter(&mut run));
+                finished = out;
+            }
             // As fast as it could be: the finished bytes are copied, in pieces of a line.
-            let finished = out.clone();
             let length = finished.len() / COUNT;
+            let mut out = Vec::new();
             let mut copy = || {
                 out.clear();
                 finished
@@ -148,6 +183,7 @@ fn main() {
                     .for_each(|line| out.extend_from_slice(line));
                 black_box(&out);
             };
+            let name = format!("{kind}, {name}");
             print_cost(&format!("{name}, only copied ({length} bytes a line)"), &mut copy);
         }
         let registry = control(gauges);

@@ -130,8 +130,9 @@ pub struct LeftOut {
 /// Encodes snapshots, again and again.
 ///
 /// What is constant of a series (its name, its labels, its metadata) is put together when it is first seen, per format, and kept
-/// as long as the sources have the same series. Then an exposition is copying and writing numbers, and nothing is allocated.
-/// Memory: about what one exposition takes, for each format that was asked for.
+/// as long as the sources have the same series, and in the text formats what was told last. Then an exposition is writing the
+/// numbers that changed, and copying, and nothing is allocated. Memory: about what one exposition takes, in the text formats twice
+/// that, for each format that was asked for.
 ///
 /// ```
 /// use shmetrics_exposition::{Choice, Encoder, Filter, Options, Source};
@@ -157,8 +158,6 @@ pub struct Encoder {
     /// One per syntax and escaping that was asked for: at most twelve.
     plans: Vec<Plan>,
     processes: Processes,
-    /// Where the lines of one family are put together.
-    page: Vec<u8>,
 }
 
 /// What is kept for one syntax and escaping.
@@ -173,7 +172,7 @@ struct Plan {
 
 #[derive(Debug)]
 enum Lines {
-    Text(text::Plan),
+    Text(text::Plan, text::Pages),
     Protobuf(protobuf::Plan),
 }
 
@@ -184,7 +183,6 @@ impl Encoder {
             options,
             plans: Vec::new(),
             processes: Processes::default(),
-            page: Vec::new(),
         }
     }
 
@@ -222,13 +220,13 @@ impl Encoder {
                 self.plans.len() - 1
             }
         };
-        let plan = &self.plans[at];
+        let plan = &mut self.plans[at];
         let extra = extra
             .iter()
             .filter(|extra| filter.passes(extra.name, extra.base(), extra.family_type()));
-        match &plan.lines {
-            Lines::Text(lines) => {
-                lines.write(sources, filter, &mut self.processes, &mut self.page, out);
+        match &mut plan.lines {
+            Lines::Text(lines, pages) => {
+                lines.write(sources, filter, pages, &mut self.processes, out);
                 extra.for_each(|extra| text::line::push_extra(out, extra, syntax == Syntax::OpenMetrics));
                 if syntax == Syntax::OpenMetrics {
                     out.extend_from_slice(b"# EOF\n");
@@ -262,13 +260,11 @@ impl Plan {
         let resolved: Resolved = resolve(snapshots, segment_label, syntax, escaping, taken);
         let lines = match syntax {
             Syntax::Protobuf => Lines::Protobuf(protobuf::Plan::new(&resolved, sources, options)),
-            _ => Lines::Text(text::Plan::new(
-                &resolved,
-                sources,
-                &options.bounds,
-                options.created,
-                syntax,
-            )),
+            _ => {
+                let plan = text::Plan::new(&resolved, sources, &options.bounds, options.created, syntax);
+                let pages = text::Pages::of(&plan);
+                Lines::Text(plan, pages)
+            }
         };
         Plan {
             syntax,

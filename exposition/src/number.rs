@@ -1,6 +1,10 @@
 //! Numbers as text: whole ones exactly, floats with as many digits as tell them apart.
 
+mod over;
+
 use shmetrics::snapshot::Number;
+
+pub(crate) use self::over::Spot;
 
 /// What eight digits can hold.
 const EIGHT: u64 = 100_000_000;
@@ -21,15 +25,15 @@ pub(crate) struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    /// `room` must suffice for all that will be put there.
+    /// Puts from `at` on. `room` must suffice for all that will be put there.
     #[inline(always)]
-    pub(crate) fn new(room: &'a mut [u8]) -> Cursor<'a> {
-        Cursor { room, at: 0 }
+    pub(crate) fn new(room: &'a mut [u8], at: usize) -> Cursor<'a> {
+        Cursor { room, at }
     }
 
-    /// How much was put.
+    /// Where the next will be put.
     #[inline(always)]
-    pub(crate) fn written(&self) -> usize {
+    pub(crate) fn at(&self) -> usize {
         self.at
     }
 
@@ -37,6 +41,17 @@ impl<'a> Cursor<'a> {
     pub(crate) fn put(&mut self, text: &[u8]) {
         self.room[self.at..self.at + text.len()].copy_from_slice(text);
         self.at += text.len();
+    }
+
+    /// Gives the last byte back.
+    #[inline(always)]
+    pub(crate) fn back(&mut self) {
+        self.at -= 1;
+    }
+
+    /// Copies all that was put to the beginning of `text`.
+    pub(crate) fn copy_to(&self, text: &mut [u8]) {
+        text[..self.at].copy_from_slice(&self.room[..self.at]);
     }
 
     /// Has `put` write somewhere else, who returns how much it was.
@@ -114,9 +129,9 @@ fn float_line(room: &mut [u8], value: f64) -> usize {
 pub(crate) fn push_line(out: &mut Vec<u8>, number: Number) {
     let start = out.len();
     out.resize(start + LINE_ROOM, 0);
-    let mut cursor = Cursor::new(&mut out[start..]);
+    let mut cursor = Cursor::new(out, start);
     cursor.put_line(number);
-    let end = start + cursor.written();
+    let end = cursor.at();
     out.truncate(end);
 }
 

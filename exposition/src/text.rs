@@ -1,8 +1,10 @@
 //! Prometheus text and OpenMetrics: what is constant of each line, prepared once, and the numbers between.
 //!
 //! All constant bytes of a plan are in one buffer. Telling a series is copying its prefix, `name{labels} `, and writing a number.
+//! What was told is kept in [`Pages`], and what can be told again of it is.
 
 pub(crate) mod line;
+mod pages;
 mod write;
 
 use std::ops::Range;
@@ -16,6 +18,8 @@ use crate::number::{self, LINE_ROOM};
 use crate::resolve::{Family, LE, Member, Resolved, Syntax, Type};
 use line::{push_head, push_prefix, push_stem};
 
+pub(crate) use self::pages::Pages;
+
 /// A family: its metadata, and which series are its.
 #[derive(Debug)]
 struct FamilyLines {
@@ -24,10 +28,12 @@ struct FamilyLines {
     kind: Type,
     head: Span,
     series: Range<usize>,
-    /// How much its lines take at most, those of each process left out.
+    /// How much all of it takes at most, lines of each process left out.
     room: usize,
     /// Are there any of each process?
     each: bool,
+    /// Are they all samples, each a number in a line of its own?
+    samples: bool,
 }
 
 /// A series: where its value is, and its lines. Small: there may be many, and all are looked at each time.
@@ -123,16 +129,20 @@ impl Plan {
                 });
             }
             let lines = &plan.series[first..];
-            let room = lines.iter().map(|lines| plan.room(&lines.lines)).sum();
+            let room: usize = lines.iter().map(|lines| plan.room(&lines.lines)).sum();
             let each = lines.iter().any(|lines| matches!(lines.lines, Lines::Each(_)));
+            let samples = lines
+                .iter()
+                .all(|lines| matches!(lines.lines, Lines::Sample { .. }));
             plan.families.push(FamilyLines {
                 original: family.original.clone(),
                 base: family.base.clone(),
                 kind: family.kind,
                 head,
                 series: first..plan.series.len(),
-                room,
+                room: head.len() + room,
                 each,
+                samples,
             });
         }
         plan.constants.finish();

@@ -3,12 +3,13 @@
 use shmetrics::snapshot::{BucketScheme, Histogram, Number, ProcessValue, Series, Value};
 
 use super::line::push_pair;
-use super::{HistogramLines, Lines, Plan, SeriesLines};
+use super::pages::{Kept, Page, Pages, Told};
+use super::{FamilyLines, HistogramLines, Lines, Plan, SeriesLines};
 use crate::constants::Span;
 use crate::each::Processes;
 use crate::encoder::Source;
 use crate::filter::Filter;
-use crate::number::{self, Cursor};
+use crate::number::{self, Cursor, Spot};
 use crate::resolve::{PROCESS, SLOT};
 
 impl SeriesLines {
@@ -20,33 +21,26 @@ impl SeriesLines {
 }
 
 impl Plan {
-    /// Appends all families that pass the filter. `sources` are those of the plan.
+    /// Appends all families that pass the filter. `sources` are those of the plan, `pages` are its own.
     pub(crate) fn write(
         &self,
         sources: &[Source<'_>],
         filter: Filter<'_>,
+        pages: &mut Pages,
         processes: &mut Processes,
-        page: &mut Vec<u8>,
         out: &mut Vec<u8>,
     ) {
-        for family in &self.families {
+        for (family, page) in self.families.iter().zip(&mut pages.families) {
             if !filter.passes(&family.original, &family.base, family.kind) {
                 continue;
             }
+            let kept = &mut pages.numbers[family.series.clone()];
+            let lines = &self.series[family.series.clone()];
+            if !family.samples || page.is_blank() || !page.renew(lines, kept, sources, &mut pages.scratch) {
+                self.rewrite(family, page, kept, sources);
+            }
             let start = out.len();
-            out.extend_from_slice(self.constants.get(family.head));
-            let body = out.len();
-            if page.len() < family.room {
-                page.resize(family.room, 0);
-            }
-            let mut cursor = Cursor::new(page);
-            for lines in &self.series[family.series.clone()] {
-                if let Some(series) = lines.find(sources) {
-                    self.put_series(&lines.lines, &series.value, &mut cursor);
-                }
-            }
-            let written = cursor.written();
-            out.extend_from_slice(&page[..written]);
+            out.extend_from_slice(page.text());
             if family.each {
                 for lines in &self.series[family.series.clone()] {
                     if let (Lines::Each(stem), Some(series)) = (&lines.lines, lines.find(sources)) {
@@ -54,32 +48,44 @@ impl Plan {
                     }
                 }
             }
-            if out.len() == body {
+            if out.len() == start + family.head.len() {
                 // Nobody has set any of its gauges: metadata alone say nothing.
                 out.truncate(start);
             }
         }
     }
 
-    #[inline(always)]
-    fn put_series(&self, lines: &Lines, value: &Value, cursor: &mut Cursor<'_>) {
-        match (lines, value) {
-            (Lines::Sample { prefix, end }, value) => {
-                let number = match *value {
-                    Value::CounterU64(value) => Number::U64(value),
-                    Value::CounterF64(value) => Number::F64(value),
-                    Value::GaugeI64(Some(value)) => Number::I64(value),
-                    Value::GaugeF64(Some(value)) => Number::F64(value),
-                    _ => return,
+    /// Writes a family anew.
+    fn rewrite(&self, family: &FamilyLines, page: &mut Page, kept: &mut [Kept], sources: &[Source<'_>]) {
+        page.rewrite(family.room, |cursor| {
+            cursor.put(self.constants.get(family.head));
+            for (lines, kept) in self.series[family.series.clone()].iter().zip(kept) {
+                *kept = match lines.find(sources) {
+                    Some(series) => self.put_series(&lines.lines, &series.value, cursor),
+                    None => Kept::default(),
                 };
-                cursor.put(self.constants.get(*prefix));
-                cursor.put_line(number);
-                if *end > prefix.end {
-                    let tail = Span {
-                        start: prefix.end,
-                        end: *end,
-                    };
-                    cursor.put(self.constants.get(tail));
+            }
+        });
+    }
+
+    #[inline(always)]
+    fn put_series(&self, lines: &Lines, value: &Value, cursor: &mut Cursor<'_>) -> Kept {
+        let told = Told::of(value);
+        match (lines, value) {
+            (Lines::Sample { prefix, end }, _) => {
+                if let Some(number) = told.number() {
+                    cursor.put(self.constants.get(*prefix));
+                    let start = cursor.at();
+                    cursor.put_line(number);
+                    let spot = Spot::new(start, cursor.at() - 1, number);
+                    if *end > prefix.end {
+                        let tail = Span {
+                            start: prefix.end,
+                            end: *end,
+                        };
+                        cursor.put(self.constants.get(tail));
+                    }
+                    return Kept::new(told, spot);
                 }
             }
             (Lines::Histogram(number), Value::Histogram(histogram)) => {
@@ -89,11 +95,12 @@ impl Plan {
             }
             _ => {}
         }
+        Kept::default()
     }
 
     #[inline(never)]
     fn put_histogram(&self, lines: &HistogramLines, histogram: &Histogram, room: &mut [u8]) -> usize {
-        let mut cursor = Cursor::new(room);
+        let mut cursor = Cursor::new(room, 0);
         let (mut total, mut next) = (0u64, 0);
         for bucket in &self.buckets[lines.buckets.clone()] {
             while next <= bucket.last {
@@ -112,7 +119,7 @@ impl Plan {
             cursor.put_line(Number::U64(total));
         }
         cursor.put(self.constants.get(lines.tail));
-        cursor.written()
+        cursor.at()
     }
 
     fn push_each(&self, stem: Span, value: &Value, processes: &mut Processes, out: &mut Vec<u8>) {

@@ -6,6 +6,9 @@ mod make;
 mod parse;
 mod proto;
 mod random;
+#[path = "../../../tests/support/random.rs"]
+mod seed;
+mod sequence;
 mod strict;
 #[path = "../../../tests/support/mod.rs"]
 mod support;

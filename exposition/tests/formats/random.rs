@@ -225,7 +225,7 @@ fn found(families: &[Family]) -> BTreeMap<String, usize> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(192) })]
+    #![proptest_config(crate::seed::config(192))]
 
     #[test]
     fn every_text_is_valid_complete_and_tells_every_series_once(segments in prop::collection::vec(segment(), 1..3)) {

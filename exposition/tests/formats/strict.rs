@@ -54,7 +54,7 @@ fn the_strict_parser_in_rust_accepts_the_service() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(128) })]
+    #![proptest_config(crate::seed::config(128))]
 
     #[test]
     fn the_strict_parser_in_rust_accepts_whatever_a_segment_says(mut series in random::segment()) {
