@@ -17,6 +17,10 @@ use benchmarks::all;
 gungraun::main!(library_benchmark_groups = all);
 
 #[cfg(target_arch = "x86_64")]
+#[path = "budget/mod.rs"]
+mod table;
+
+#[cfg(target_arch = "x86_64")]
 mod benchmarks {
     use std::hint::black_box;
     use std::path::PathBuf;
@@ -24,7 +28,6 @@ mod benchmarks {
     use std::time::Duration;
 
     use gungraun::prelude::*;
-    use gungraun::{Callgrind, EventKind};
     use shmetrics::{
         BoundCounter, Counter, Family, FloatHistogram, Gauge, Histogram, Reader, Segment, Snapshot, Unit,
     };
@@ -33,19 +36,9 @@ mod benchmarks {
     const OPERATIONS: usize = 1000;
     /// Lines of `NAME INSTRUCTIONS`.
     const BUDGETS: &str = include_str!("instructions.budget");
-    /// Of the budget, in percent. Room for what another minor version of the compiler does otherwise.
-    const ALLOWED_PERCENT: u64 = 110;
 
-    /// Fails the benchmark beyond its budget. One that is not in the table has a budget of nothing.
     fn budget(name: &str) -> LibraryBenchmarkConfig {
-        let of = |line: &str| line.strip_prefix(name)?.trim().parse::<u64>().ok();
-        let budget = BUDGETS.lines().find_map(of).unwrap_or(0);
-        let limit = budget * ALLOWED_PERCENT / 100;
-        let callgrind = Callgrind::with_args(["--cache-sim=no"])
-            .hard_limits([(EventKind::Ir, limit)])
-            .format([EventKind::Ir])
-            .clone();
-        LibraryBenchmarkConfig::default().tool(callgrind).clone()
+        crate::table::budget(BUDGETS, name)
     }
 
     /// A handle, and the segment that it counts in, which is removed at the end.

@@ -4,10 +4,11 @@
 //! An encoder keeps the text that it told last. So every value is another one each time, if nothing else is said, as long as it was
 //! before; and it is also measured what it costs when every value is longer or shorter than before, and when none has changed.
 //!
-//! `cargo bench -p shmetrics-exposition` prints a line `… ns per series` for each, and criterion's figures.
+//! `cargo bench -p shmetrics-exposition --bench encode` prints a line `… ns per series` for each, and criterion's figures.
+
+mod service;
 
 use std::hint::black_box;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use criterion::{BatchSize, Criterion, Throughput};
@@ -16,74 +17,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use shmetrics::{Reader, Segment, Snapshot, Value};
+use service::{COUNT, FAMILIES, SERIES, changed, labels, larger, other_digit, snapshot, value};
 use shmetrics_exposition::*;
-
-const FAMILIES: usize = 20;
-const SERIES: usize = 50;
-const COUNT: usize = FAMILIES * SERIES;
-
-/// Names and labels as services have them.
-fn labels(n: usize) -> [(&'static str, String); 3] {
-    [
-        ("method", "GET".to_owned()),
-        ("code", (200 + n % 5).to_string()),
-        ("route", format!("/api/v1/items/{n}")),
-    ]
-}
-
-fn value(family: usize, n: usize) -> u64 {
-    // From one digit to many.
-    7u64.pow((n % 12) as u32) + family as u64
-}
-
-/// A segment with counters, or with whole-number gauges, read once.
-fn snapshot(gauges: bool) -> Snapshot {
-    let folder = ["/dev/shm", "/tmp"]
-        .iter()
-        .find(|folder| PathBuf::from(folder).is_dir());
-    let path = PathBuf::from(folder.unwrap_or(&"."))
-        .join(format!("shmetrics-bench-exposition-{}", std::process::id()));
-    let segment = Segment::options()
-        .gauges(COUNT as u64)
-        .counters(COUNT as u64)
-        .without_ticker();
-    let segment = segment.create_at(&path).expect("a segment");
-    for family in 0..FAMILIES {
-        let name = format!("service_part{family}_operations");
-        for n in 0..SERIES {
-            let labels = labels(n);
-            let labels = labels.iter().map(|(name, value)| (*name, value.as_str()));
-            if gauges {
-                let gauge = segment.gauge(&name).labels(labels).register().expect("a gauge");
-                gauge.set(value(family, n) as i64);
-            } else {
-                let counter = segment
-                    .counter(&name)
-                    .labels(labels)
-                    .register()
-                    .expect("a counter");
-                counter.add(value(family, n));
-            }
-        }
-    }
-    let snapshot = Reader::open_path(&path).map(|mut reader| reader.snapshot().expect("a snapshot"));
-    let _ = std::fs::remove_file(&path);
-    snapshot.expect("a reader")
-}
-
-/// The same series with other values.
-fn changed(snapshot: &Snapshot, to: impl Fn(u64) -> u64) -> Snapshot {
-    let mut other = snapshot.clone();
-    for series in &mut other.series {
-        match &mut series.value {
-            Value::CounterU64(value) => *value = to(*value),
-            Value::GaugeI64(Some(value)) => *value = to(*value as u64) as i64,
-            _ => unreachable!("neither a counter nor a gauge"),
-        }
-    }
-    other
-}
 
 type Labels = Vec<(&'static str, String)>;
 
@@ -135,11 +70,8 @@ fn main() {
         let snapshot = snapshot(gauges);
         assert_eq!(snapshot.series.len(), COUNT);
         let alternatives = [
-            (
-                "",
-                changed(&snapshot, |value| value - value % 10 + (value + 1) % 10),
-            ),
-            (", lengths change", changed(&snapshot, |value| value * 10)),
+            ("", changed(&snapshot, other_digit)),
+            (", lengths change", changed(&snapshot, larger)),
             (", nothing changes", snapshot.clone()),
         ];
         for (name, format) in formats {
