@@ -44,10 +44,7 @@ pub struct Extra<'a> {
 #[non_exhaustive]
 pub enum ExtraKind {
     /// Only grows.
-    Counter {
-        /// Since when it counts, nanoseconds since 1970; 0: not known.
-        created_ns: u64,
-    },
+    Counter,
     /// Goes up and down.
     Gauge,
 }
@@ -59,20 +56,22 @@ pub struct Sample<'a> {
     pub labels: &'a [(&'a str, &'a str)],
     /// Its value.
     pub value: Number,
+    /// Of a counter: since when it counts, nanoseconds since 1970; 0: not known. Of a gauge it is not told.
+    pub created_ns: u64,
 }
 
 impl<'a> Extra<'a> {
     /// The name without the suffix of counters.
     pub(crate) fn base(&self) -> &'a str {
         match self.kind {
-            ExtraKind::Counter { .. } => base_of(self.name),
+            ExtraKind::Counter => base_of(self.name),
             ExtraKind::Gauge => self.name,
         }
     }
 
     pub(crate) const fn family_type(&self) -> Type {
         match self.kind {
-            ExtraKind::Counter { .. } => Type::Counter,
+            ExtraKind::Counter => Type::Counter,
             ExtraKind::Gauge => Type::Gauge,
         }
     }
@@ -221,14 +220,16 @@ impl Encoder {
             }
         };
         let plan = &mut self.plans[at];
+        let open_metrics = syntax == Syntax::OpenMetrics;
+        let created = open_metrics && self.options.created;
         let extra = extra
             .iter()
             .filter(|extra| filter.passes(extra.name, extra.base(), extra.family_type()));
         match &mut plan.lines {
             Lines::Text(lines, pages) => {
                 lines.write(sources, filter, pages, &mut self.processes, out);
-                extra.for_each(|extra| text::line::push_extra(out, extra, syntax == Syntax::OpenMetrics));
-                if syntax == Syntax::OpenMetrics {
+                extra.for_each(|extra| text::line::push_extra(out, extra, open_metrics, created));
+                if open_metrics {
                     out.extend_from_slice(b"# EOF\n");
                 }
             }

@@ -231,9 +231,9 @@ pub(crate) fn push_extra(out: &mut Vec<u8>, extra: &Extra<'_>) {
         return;
     }
     let kind = extra.family_type();
-    let (field, suffix, created_ns) = match extra.kind {
-        ExtraKind::Counter { created_ns } => (metric::COUNTER, "_total", created_ns),
-        ExtraKind::Gauge => (metric::GAUGE, "", 0),
+    let (field, suffix) = match extra.kind {
+        ExtraKind::Counter => (metric::COUNTER, "_total"),
+        ExtraKind::Gauge => (metric::GAUGE, ""),
     };
     push_delimited(out, |out| {
         push_head(out, [extra.base(), suffix], extra.help, kind, "");
@@ -244,7 +244,9 @@ pub(crate) fn push_extra(out: &mut Vec<u8>, extra: &Extra<'_>) {
                     .iter()
                     .for_each(|(name, value)| push_label(out, name, value));
                 push_message(out, field, |out| {
-                    push_created(out, COUNTER_CREATED, created_ns);
+                    if extra.kind == ExtraKind::Counter {
+                        push_created(out, COUNTER_CREATED, sample.created_ns);
+                    }
                     push_double(out, VALUE, float(sample.value));
                 });
             });

@@ -49,12 +49,13 @@ fn a_warm_exposition_allocates_nothing() {
     let samples = [Sample {
         labels: &labels,
         value: Number::U64(7),
+        created_ns: 5,
     }];
     let extra = [
         Extra {
             name: "shmetrics_scrapes",
             help: "Scrapes",
-            kind: ExtraKind::Counter { created_ns: 5 },
+            kind: ExtraKind::Counter,
             samples: &samples,
         },
         Extra {

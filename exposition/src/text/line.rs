@@ -100,11 +100,11 @@ pub(super) fn push_head(
     }
 }
 
-/// Appends a family that is of no segment. Nothing of it is kept, and nothing allocated.
-pub(crate) fn push_extra(out: &mut Vec<u8>, extra: &Extra<'_>, open_metrics: bool) {
+/// Appends a family that is of no segment, also, if asked, since when its counters count. Nothing of it is kept, and nothing allocated.
+pub(crate) fn push_extra(out: &mut Vec<u8>, extra: &Extra<'_>, open_metrics: bool, created: bool) {
     let base = extra.base();
     let (kind, suffix) = match extra.kind {
-        ExtraKind::Counter { .. } => (Type::Counter, "_total"),
+        ExtraKind::Counter => (Type::Counter, "_total"),
         ExtraKind::Gauge => (Type::Gauge, ""),
     };
     let start = out.len();
@@ -142,15 +142,9 @@ pub(crate) fn push_extra(out: &mut Vec<u8>, extra: &Extra<'_>, open_metrics: boo
         open(out, suffix);
         number::push(out, sample.value);
         out.push(b'\n');
-        if let (
-            ExtraKind::Counter {
-                created_ns: created_ns @ 1..,
-            },
-            true,
-        ) = (extra.kind, open_metrics)
-        {
+        if created && extra.kind == ExtraKind::Counter && sample.created_ns != 0 {
             open(out, "_created");
-            number::push_seconds(out, created_ns);
+            number::push_seconds(out, sample.created_ns);
             out.push(b'\n');
         }
     }

@@ -103,10 +103,12 @@ fn several_segments_are_one_exposition() {
     let built = [Sample {
         labels: &labels,
         value: shmetrics::snapshot::Number::U64(1),
+        created_ns: make::CREATED_NS,
     }];
     let scrapes = [Sample {
         labels: &[],
         value: shmetrics::snapshot::Number::U64(12),
+        created_ns: make::CREATED_NS,
     }];
     let extra = [
         Extra {
@@ -118,9 +120,7 @@ fn several_segments_are_one_exposition() {
         Extra {
             name: "shmetrics_scrapes_total",
             help: "",
-            kind: ExtraKind::Counter {
-                created_ns: make::CREATED_NS,
-            },
+            kind: ExtraKind::Counter,
             samples: &scrapes,
         },
         Extra {

@@ -1,12 +1,13 @@
 //! What all segments say at one time. Whoever asks shortly after another gets the same: reading many segments for every one of a
 //! hundred impatient scrapers would keep the processor busy for no new number.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use super::clock;
 use super::exposition::{Choice, Exposition};
 use super::families::Family;
 use super::health::{Health, Watch};
@@ -98,8 +99,7 @@ impl Collection {
         self.segments.read();
         let processes = self.processes.families(&self.segments);
         let now = Instant::now();
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
-        self.timestamp = since_1970.map_or(0.0, |since| since.as_secs_f64());
+        self.timestamp = clock::now_ns() as f64 / 1e9;
         let server = Server {
             reading: now - begun,
             series_left_out: self.series_left_out,

@@ -63,6 +63,7 @@ impl Exposition {
                     .map(|(sample, labels)| formats::Sample {
                         labels,
                         value: sample.value,
+                        created_ns: sample.created_ns,
                     })
                     .collect()
             })
@@ -75,8 +76,7 @@ impl Exposition {
                 name: family.name,
                 help: family.help,
                 kind: match family.kind {
-                    // Its series begin at different times; a gauge of its own tells when.
-                    Kind::Counter => ExtraKind::Counter { created_ns: 0 },
+                    Kind::Counter => ExtraKind::Counter,
                     Kind::Gauge => ExtraKind::Gauge,
                 },
                 samples,

@@ -15,6 +15,8 @@ pub(super) enum Kind {
 pub(super) struct Sample {
     pub(super) labels: Vec<(&'static str, String)>,
     pub(super) value: Number,
+    /// Of a counter: since when it counts, nanoseconds since 1970; 0: not known.
+    pub(super) created_ns: u64,
 }
 
 /// Values of one name.
@@ -45,16 +47,28 @@ impl Family {
     }
 
     pub(super) fn put(&mut self, labels: &[(&'static str, &str)], value: Number) {
+        self.put_since(labels, value, 0);
+    }
+
+    /// A count since a time.
+    pub(super) fn put_since(&mut self, labels: &[(&'static str, &str)], value: Number, created_ns: u64) {
         let labels = labels.iter().map(|&(name, value)| (name, value.to_owned()));
         self.samples.push(Sample {
             labels: labels.collect(),
             value,
+            created_ns,
         });
     }
 
     /// With the only value it has.
     pub(super) fn with(mut self, value: Number) -> Family {
         self.put(&[], value);
+        self
+    }
+
+    /// With the only count it has, since a time.
+    pub(super) fn with_since(mut self, value: Number, created_ns: u64) -> Family {
+        self.put_since(&[], value, created_ns);
         self
     }
 }

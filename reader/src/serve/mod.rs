@@ -6,6 +6,7 @@
 //! | `segments` | those that are open: found, lost, replaced, bad |
 //! | `problem` | why a segment cannot be read |
 //! | `collection` | what all of them say at one time, shared by all who ask at about that time |
+//! | `clock` | times as scrapers want them |
 //! | `families` | metrics of our own, as data |
 //! | `telemetry` | which these are |
 //! | `processes` | processor time, memory and so on of live owners |
@@ -23,6 +24,7 @@
 //! | `notify` | telling systemd |
 
 mod answer;
+mod clock;
 mod collection;
 pub(crate) mod connections;
 mod exposition;

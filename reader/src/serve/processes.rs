@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use shmetrics::snapshot::{Number, Process};
 
+use super::clock;
 use super::families::Family;
 use super::segments::Segments;
 use super::usage::{Host, Identity, Usage};
@@ -19,6 +20,8 @@ struct Ledger {
     ended: u64,
     /// Of those that live, as last seen.
     live: HashMap<Identity, u64>,
+    /// When the oldest of those began that were seen first, nanoseconds since 1970; 0 before.
+    began_ns: u64,
 }
 
 impl Ledger {
@@ -95,7 +98,10 @@ impl Processes {
                 }
             }
             ledger.settle(&seen, &self.host);
-            sums.put(segment, &all, self.host.seconds(ledger.total()));
+            if ledger.began_ns == 0 {
+                ledger.began_ns = oldest(&all).map_or(0, clock::ns);
+            }
+            sums.put(segment, &all, self.host.seconds(ledger.total()), ledger.began_ns);
         }
         // A segment that is gone for good takes its sum along; one that is only unreadable is still listed.
         self.ledgers
@@ -140,12 +146,12 @@ impl Default for Sums {
 }
 
 impl Sums {
-    fn put(&mut self, segment: &str, all: &[Usage], cpu_seconds: f64) {
+    fn put(&mut self, segment: &str, all: &[Usage], cpu_seconds: f64, began_ns: u64) {
         let [cpu, resident, descriptors, threads, observed, oldest] = &mut self.0[..] else {
             return;
         };
         let labels = [("segment", segment)];
-        cpu.put(&labels, Number::F64(cpu_seconds));
+        cpu.put_since(&labels, Number::F64(cpu_seconds), began_ns);
         let sum = |value: fn(&Usage) -> u64| Number::U64(all.iter().map(value).sum());
         resident.put(&labels, sum(|usage| usage.resident_bytes));
         // Leave out rather than tell 0 where nothing may be seen.
@@ -154,10 +160,15 @@ impl Sums {
         }
         threads.put(&labels, sum(|usage| usage.threads));
         observed.put(&labels, Number::U64(all.len() as u64));
-        if let Some(start) = all.iter().map(|usage| usage.started_seconds).reduce(f64::min) {
+        if let Some(start) = self::oldest(all) {
             oldest.put(&labels, Number::F64(start));
         }
     }
+}
+
+/// When the oldest of these began, seconds since 1970.
+fn oldest(all: &[Usage]) -> Option<f64> {
+    all.iter().map(|usage| usage.started_seconds).reduce(f64::min)
 }
 
 /// Families with one value per process: by slot, which is used again, and role; never by pid, which would be a new series each time.
@@ -194,7 +205,11 @@ impl Each {
         };
         let slot = process.slot.to_string();
         let labels = [("segment", segment), ("slot", &slot), ("role", &process.role)];
-        cpu.put(&labels, Number::F64(cpu_seconds));
+        cpu.put_since(
+            &labels,
+            Number::F64(cpu_seconds),
+            clock::ns(usage.started_seconds),
+        );
         resident.put(&labels, Number::U64(usage.resident_bytes));
         if let Some(count) = usage.descriptors {
             descriptors.put(&labels, Number::U64(count));

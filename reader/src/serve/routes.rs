@@ -14,7 +14,7 @@ use super::places::Places;
 use super::processes::Processes;
 use super::segments::Segments;
 use super::telemetry::Server;
-use super::{landing, query};
+use super::{clock, landing, query};
 use crate::cli::Serve;
 use crate::exit::Failure;
 
@@ -26,6 +26,7 @@ const TAKEN: [&str; 6] = ["/", "/json", "/stats", "/health", "/-/healthy", "/-/r
 pub(crate) struct Routes {
     telemetry_path: String,
     collection: Collection,
+    started_ns: u64,
     answers_refused: u64,
     is_stopping: bool,
 }
@@ -66,6 +67,7 @@ impl Routes {
         Ok(Routes {
             telemetry_path: flags.telemetry_path.clone(),
             collection: Collection::new(segments, processes, Exposition::new(options), is_one),
+            started_ns: clock::now_ns(),
             answers_refused: 0,
             is_stopping: false,
         })
@@ -109,6 +111,7 @@ impl Routes {
             _ => {}
         }
         self.collection.refresh(Server {
+            started_ns: self.started_ns,
             connections: load.connections,
             connections_displaced: load.connections_displaced,
             answers_refused: self.answers_refused,

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use shmetrics::{Reader, Snapshot};
 
+use super::clock;
 use super::places::{self, Candidate, Places};
 use super::problem::Problem;
 
@@ -23,6 +24,8 @@ pub(crate) struct Attached {
     /// The user gave this very file.
     pub(crate) is_named: bool,
     reader: Option<Reader>,
+    /// When it was opened that is read now, nanoseconds since 1970.
+    pub(crate) opened_ns: u64,
     content: Snapshot,
     /// Why it cannot be read.
     pub(crate) problem: Option<Problem>,
@@ -37,6 +40,7 @@ impl Attached {
             path: candidate.path.clone(),
             is_named: candidate.is_named,
             reader: None,
+            opened_ns: 0,
             content: Snapshot::default(),
             problem: None,
             is_per_process,
@@ -84,6 +88,7 @@ impl Attached {
         // Given up, and still there: the old reader knows what it told last.
         if self.reader.as_ref().map(id) != Some(id(&new)) {
             self.reader = Some(new);
+            self.opened_ns = clock::now_ns();
             self.content = Snapshot::default();
         }
         Ok(())

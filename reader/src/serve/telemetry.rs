@@ -18,6 +18,8 @@ const REVISION: &str = match option_env!("SHMETRICS_REVISION") {
 /// What the server knows of itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Server {
+    /// When it began, nanoseconds since 1970.
+    pub(super) started_ns: u64,
     /// How long looking for segments and reading them took.
     pub(super) reading: Duration,
     pub(super) connections: u64,
@@ -67,12 +69,12 @@ fn of_server(segments: &Segments, server: &Server) -> Vec<Family> {
             "shmetrics_http_connections_displaced_total",
             "Idle connections that were closed to make room.",
         )
-        .with(Number::U64(server.connections_displaced)),
+        .with_since(Number::U64(server.connections_displaced), server.started_ns),
         Family::counter(
             "shmetrics_http_answers_refused_total",
             "Requests refused because slow clients hold too much of earlier answers.",
         )
-        .with(Number::U64(server.answers_refused)),
+        .with_since(Number::U64(server.answers_refused), server.started_ns),
     ]
 }
 
@@ -101,7 +103,7 @@ fn of_segments(segments: &Segments) -> Vec<Family> {
     let mut told = Told::default();
     for segment in segments.iter() {
         if let Some(snapshot) = segment.snapshot() {
-            told.put(&segment.name, snapshot);
+            told.put(&segment.name, snapshot, segment.opened_ns);
         }
     }
     let mut families = vec![up, problem];
@@ -169,7 +171,8 @@ impl Default for Told {
 }
 
 impl Told {
-    fn put(&mut self, segment: &str, snapshot: &Snapshot) {
+    /// What a snapshot tells, of a segment whose reader was opened then. Its own counters begin with the segment.
+    fn put(&mut self, segment: &str, snapshot: &Snapshot, opened_ns: u64) {
         let [
             created,
             series,
@@ -189,8 +192,12 @@ impl Told {
             return;
         };
         let labels = [("segment", segment)];
-        if let Some(facts) = &snapshot.segment {
-            created.put(&labels, Number::F64(facts.origin.created_ns as f64 / 1e9));
+        let created_ns = snapshot
+            .segment
+            .as_ref()
+            .map_or(0, |facts| facts.origin.created_ns);
+        if created_ns > 0 {
+            created.put(&labels, Number::F64(created_ns as f64 / 1e9));
         }
         series.put(&labels, Number::U64(snapshot.series.len() as u64));
         for (capacity, used) in health::capacities(snapshot) {
@@ -205,7 +212,11 @@ impl Told {
         committed.put(&labels, Number::U64(snapshot.fill.committed.used));
         budget.put(&labels, Number::U64(snapshot.fill.committed.capacity));
         for (cause, count) in health::losses(&snapshot.losses) {
-            losses.put(&[("segment", segment), ("cause", cause)], Number::U64(count));
+            losses.put_since(
+                &[("segment", segment), ("cause", cause)],
+                Number::U64(count),
+                created_ns,
+            );
         }
         let (mut exact, mut bounded, mut off) = (0, 0, 0u64);
         for series in &snapshot.series {
@@ -241,18 +252,19 @@ impl Told {
             &[("segment", segment), ("state", "dead")],
             Number::U64(waiting as u64),
         );
-        adoptions.put(&labels, Number::U64(snapshot.health.adoptions));
+        adoptions.put_since(&labels, Number::U64(snapshot.health.adoptions), created_ns);
         for entry in &snapshot.errors {
             // A text that was cut may be that of another one.
             let message = match entry.truncated {
                 true => format!("{}…", entry.message),
                 false => entry.message.to_string(),
             };
-            errors.put(
+            errors.put_since(
                 &[("segment", segment), ("message", &message)],
                 Number::U64(entry.count),
+                created_ns,
             );
         }
-        torn.put(&labels, Number::U64(snapshot.reader.torn_reads));
+        torn.put_since(&labels, Number::U64(snapshot.reader.torn_reads), opened_ns);
     }
 }

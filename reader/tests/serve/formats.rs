@@ -75,6 +75,54 @@ fn the_format_is_what_the_client_asks_for() {
 }
 
 #[test]
+fn counters_of_the_server_tell_since_when_they_count() {
+    let folder = Folder::new();
+    let segment = furnished(&folder);
+    segment.log_error("the disk is full");
+    let server = Server::start(&folder, &["app", "--collector.per-process"]);
+    let reply = server.ask(
+        "GET",
+        "/metrics",
+        &["Accept: application/openmetrics-text; version=1.0.0"],
+    );
+    let text = reply.text();
+    let counts: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("shmetrics_"))
+        .filter(|line| line.contains("_total{") || line.contains("_total "))
+        .collect();
+    let value = |series: &str| -> f64 {
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {series} in {text}"))
+            .parse()
+            .unwrap()
+    };
+    let segment_began = value("shmetrics_segment_created_timestamp_seconds{segment=\"app\"}");
+    for (family, began) in [
+        ("shmetrics_http_answers_refused_total", None),
+        ("shmetrics_segment_torn_reads_total", None),
+        ("shmetrics_process_cpu_seconds_total", None),
+        ("shmetrics_processes_cpu_seconds_total", None),
+        ("shmetrics_segment_losses_total", Some(segment_began)),
+        ("shmetrics_segment_adoptions_total", Some(segment_began)),
+        ("shmetrics_segment_errors_total", Some(segment_began)),
+    ] {
+        let of: Vec<&&str> = counts.iter().filter(|line| line.starts_with(family)).collect();
+        assert!(!of.is_empty(), "no {family} in {text}");
+        for line in of {
+            let (series, _) = line.rsplit_once(' ').unwrap();
+            let created = value(&series.replacen("_total", "_created", 1));
+            assert!(created > 1e9, "{line}");
+            if let Some(began) = began {
+                assert!((created - began).abs() < 1e-3, "{line}: {created}, not {began}");
+            }
+        }
+    }
+}
+
+#[test]
 fn names_choose_families() {
     let folder = Folder::new();
     let _segment = furnished(&folder);
