@@ -24,6 +24,7 @@ use std::ptr::null_mut;
 use memmap2::{MmapOptions, MmapRaw};
 use rustix::mm::{Advice, MapFlags, MsyncFlags, ProtFlags};
 
+pub(crate) use self::registry::MOST_GUARDED;
 use self::registry::Registration;
 use crate::sync::AtomicU64;
 use crate::words::{ReadWords, from_mapping};

@@ -20,14 +20,26 @@ use std::sync::{Mutex, PoisonError};
 use crate::map;
 use crate::sync::{Acquire, AtomicPtr, Release};
 
+/// How many mappings the guard covers at one time in a process: one for each open [`Reader`](crate::Reader) and
+/// [`Dump`](crate::dump::Dump), and one while [`verify`](crate::verify::verify) runs. Who opens more can use them all; those beyond are
+/// not guarded, and one that is truncated ends the process. A place is free again when its owner is dropped.
+///
+/// ```
+/// // A program that reads whatever segments there are opens no more of them.
+/// let found = ["one", "two"];
+/// let read = found.iter().take(shmetrics::sigbus::MOST_GUARDED);
+/// assert_eq!(read.count(), 2);
+/// ```
+pub const MOST_GUARDED: usize = map::MOST_GUARDED;
+
 /// What was done about SIGBUS before. Leaked: a handler may be about to look at it at any time.
 static PREVIOUS: AtomicPtr<libc::sigaction> = AtomicPtr::new(core::ptr::null_mut());
 
 /// Installs the guard for this process, once: later calls do nothing. It stays, also in forked children.
 ///
 /// It chains: a SIGBUS that is not about a reader's mapping does what it would have done without the guard, be that the program's
-/// handler or death. A handler that is installed later must do the same for the guard to work. Up to 64 readers at a time are
-/// guarded, whether opened before or after.
+/// handler or death. A handler that is installed later must do the same for the guard to work. Up to [`MOST_GUARDED`] readers at a
+/// time are guarded, whether opened before or after.
 ///
 /// # Errors
 ///

@@ -6,7 +6,7 @@
 
 use crate::sync::{Acquire, AtomicBool, AtomicU64, AtomicUsize, Relaxed, Release, fence};
 
-/// Mappings that can be guarded at a time: far more than a program has readers. Further ones work, without a guard.
+/// As [`crate::sigbus::MOST_GUARDED`].
 pub(crate) const MOST_GUARDED: usize = 64;
 
 /// One mapping, or an empty place (start 0).

@@ -12,8 +12,8 @@ use super::clock;
 use super::places::{self, Candidate, Places};
 use super::problem::Problem;
 
-/// Most segments at one time: as many as the guard against truncation covers (`shmetrics::sigbus`).
-pub(crate) const MOST_SEGMENTS: usize = 64;
+/// Most segments at one time: as many as the guard against truncation covers.
+pub(crate) const MOST_SEGMENTS: usize = shmetrics::sigbus::MOST_GUARDED;
 
 /// A segment, or a file that should be one.
 #[derive(Debug)]
