@@ -6,6 +6,7 @@
  *     requests_total{method="GET"} 1027
  *     queue_depth{} 7
  *     load{} 0:0.25 3:0.5                                        a gauge that is not merged: process slot, value
+ *     jobs{} written=9 dropped=0 held=9 fullest=6 capacity=512   events: how many, not which
  *     latency_seconds{} count=5 sum=0.021 min=0.001 max=0.009 p50=0.0041 p99=0.0088
  *
  * Behind a histogram that could not be read exactly stands bounded=N: its count is off by at most N. "none" is a gauge that no
@@ -69,9 +70,8 @@ static int copy_baselines(struct series *series, size_t count)
     uint64_t resets = shmetrics_reset_tables(&g) ? load(SHMETRICS_HEADER_RESET_OFFSET) : 0, table = resets & 1;
     fence();
     for (size_t i = 0; i < count; i++, series++) {
-        int is_histogram = series->kind >= SHMETRICS_KIND_HISTOGRAM_INTEGER;
-        int is_gauge = !is_histogram && series->kind >= SHMETRICS_KIND_GAUGE_I64;
-        series->reset_ns = resets && !is_gauge ? load(shmetrics_reset_time_address(&g, table, series->number)) : 0;
+        int is_histogram = series->count_of_buckets > 0, is_counter = series->kind <= SHMETRICS_KIND_COUNTER_F64;
+        series->reset_ns = resets && (is_histogram || is_counter) ? load(shmetrics_reset_time_address(&g, table, series->number)) : 0;
         if (!series->reset_ns) continue;
         uint64_t from = is_histogram ? shmetrics_reset_block_address(&g, table, series->placement)
                                      : shmetrics_reset_counter_address(&g, table, series->placement);
@@ -253,6 +253,31 @@ static int by_key_and_age(const void *left, const void *right)
     return order ? order : a->number < b->number ? -1 : a->number > b->number;
 }
 
+/* How many events there are: what they say is for whoever follows them. */
+static void print_events(struct series *const *members, size_t member_count)
+{
+    uint64_t written = 0, dropped = 0, held = 0, fullest = 0, capacity = 0;
+    for (size_t i = 0; i < member_count; i++) {
+        const struct series *series = members[i];
+        dropped += load(shmetrics_shared_block_address(&g, series->placement) + SHMETRICS_EVENTS_BLOCK_EVENT_DROPPED_OFFSET);
+        for (uint64_t lane = 0; lane < lane_count; lane++) {
+            uint64_t at = series->placement;
+            if (!(load(shmetrics_bitmap_address(&g, lanes[lane], at)) & shmetrics_bitmap_bit(at))) continue;
+            fence(); /* the bit before the block */
+            uint64_t landed = events_landed(shmetrics_block_address(&g, lanes[lane], at), &series->ring);
+            uint64_t kept = landed < series->ring.capacity ? landed : series->ring.capacity;
+            written += landed;
+            held += kept;
+            fullest = kept > fullest ? kept : fullest;
+            capacity += series->ring.capacity;
+        }
+    }
+    if (is_overflow(members, member_count) && (written | dropped | capacity) == 0) return;
+    print_name(members[0]);
+    printf("written=%" PRIu64 " dropped=%" PRIu64 " held=%" PRIu64 " fullest=%" PRIu64 " capacity=%" PRIu64 "\n", written, dropped,
+           held, fullest, capacity);
+}
+
 struct group { uint64_t first_number; size_t start, count; };
 
 static int by_first_number(const void *left, const void *right)
@@ -288,7 +313,8 @@ int main(int argc, char **argv)
     qsort(groups, group_count, sizeof *groups, by_first_number);
     for (size_t i = 0; i < group_count; i++) {
         struct series *const *members = sorted + groups[i].start;
-        if (members[0]->kind >= SHMETRICS_KIND_HISTOGRAM_INTEGER) print_histogram(members, groups[i].count);
+        if (members[0]->kind == SHMETRICS_KIND_EVENTS) print_events(members, groups[i].count);
+        else if (members[0]->kind >= SHMETRICS_KIND_HISTOGRAM_INTEGER) print_histogram(members, groups[i].count);
         else if (members[0]->kind >= SHMETRICS_KIND_GAUGE_I64) print_gauge(members, groups[i].count);
         else print_counter(members, groups[i].count);
     }

@@ -348,6 +348,38 @@ static inline unsigned shmetrics_shape_ring_slots(uint64_t shape)
     return (unsigned)(shape >> 32 & 0xff);
 }
 
+/* ---- Rings of events [9.12] ---- */
+
+struct shmetrics_ring {
+    uint64_t capacity;     /* records, a power of two */
+    uint64_t record_words; /* of each */
+};
+
+/* Bytes of a block of events. */
+static inline uint64_t shmetrics_events_length(struct shmetrics_ring ring)
+{
+    uint64_t lines = (16 + ring.capacity * ring.record_words + 15) / 16 | 1;
+    return SHMETRICS_LINE_LENGTH * (lines < 5 ? 5 : lines);
+}
+
+/* The word `buckets` of the record of an events series, as two fields. 1 if they are within their limits and no other bit is set (V-25),
+ * else 0. */
+static inline int shmetrics_ring_of(uint64_t word, struct shmetrics_ring *ring)
+{
+    uint64_t log2 = word & 0xff;
+    ring->record_words = word >> 16 & 0xffff;
+    ring->capacity = log2 < 64 ? UINT64_C(1) << log2 : 0;
+    return log2 >= 1 && log2 <= SHMETRICS_MAX_EVENT_CAPACITY_LOG2 && ring->record_words >= 8 && ring->record_words % 8 == 0 &&
+           8 * ring->record_words <= SHMETRICS_MAX_EVENT_LENGTH && word == (log2 | ring->record_words << 16) &&
+           shmetrics_events_length(*ring) <= SHMETRICS_MAX_BLOCK_LENGTH;
+}
+
+/* Where the event with this number is in the block at `block`. */
+static inline uint64_t shmetrics_event_address(uint64_t block, const struct shmetrics_ring *ring, uint64_t number)
+{
+    return block + SHMETRICS_EVENTS_BLOCK_LENGTH + 8 * ring->record_words * (number & (ring->capacity - 1));
+}
+
 /* ---- Exponential buckets [9.8, 14] ---- */
 
 struct shmetrics_buckets {

@@ -89,6 +89,12 @@
 #define SHMETRICS_MAX_LABEL_NAME_LENGTH UINT64_C(255)
 #define SHMETRICS_MAX_LABEL_VALUE_LENGTH UINT64_C(1024)
 #define SHMETRICS_MAX_ENCODED_LENGTH UINT64_C(8192)
+#define SHMETRICS_MAX_EVENT_CAPACITY_LOG2 UINT64_C(16)
+#define SHMETRICS_MAX_EVENT_LENGTH UINT64_C(4096)
+#define SHMETRICS_MAX_SCHEMA_LENGTH UINT64_C(4096)
+#define SHMETRICS_MAX_EVENT_KINDS UINT64_C(64)
+#define SHMETRICS_MAX_EVENT_FIELDS UINT64_C(64)
+#define SHMETRICS_MAX_EVENT_NAME_LENGTH UINT64_C(63)
 #define SHMETRICS_SEAL_INTERVAL UINT64_C(16384)
 #define SHMETRICS_MAX_SCALE 7
 #define SHMETRICS_MIN_LOW (-1022)
@@ -104,7 +110,8 @@ enum shmetrics_kind {
     SHMETRICS_KIND_GAUGE_F64 = 4,
     SHMETRICS_KIND_HISTOGRAM_INTEGER = 5,
     SHMETRICS_KIND_HISTOGRAM_FLOAT = 6,
-    SHMETRICS_KIND_HISTOGRAM_CLASSIC = 7
+    SHMETRICS_KIND_HISTOGRAM_CLASSIC = 7,
+    SHMETRICS_KIND_EVENTS = 12
 };
 /* Open, as kinds are. */
 enum shmetrics_merge {
@@ -519,6 +526,38 @@ struct shmetrics_ring_slot {
     uint64_t ring_label;                     /* 0x008 a64 */
 };
 
+/* ---- The events block [9.12] ---- */
+
+#define SHMETRICS_EVENTS_BLOCK_LENGTH UINT64_C(128)
+#define SHMETRICS_EVENTS_BLOCK_EVENT_POSITION_OFFSET UINT64_C(0x000)
+#define SHMETRICS_EVENTS_BLOCK_EVENT_DROPPED_OFFSET UINT64_C(0x008)
+#define SHMETRICS_EVENTS_BLOCK_EVENT_BASELINE_OFFSET UINT64_C(0x060)
+
+/* Line 0 of a block of events; the records follow. In the shared lane there is nothing else. */
+struct shmetrics_events_block {
+    uint64_t event_position;                 /* 0x000 a64 */
+    uint64_t event_dropped;                  /* 0x008 a64 */
+    uint64_t reserved_010[10];               /* 0x010 bytes */
+    uint64_t event_baseline;                 /* 0x060 a64 */
+    uint64_t reserved_068[3];                /* 0x068 bytes */
+};
+
+/* ---- The event [9.12] ---- */
+
+#define SHMETRICS_EVENT_LENGTH UINT64_C(32)
+#define SHMETRICS_EVENT_SEQUENCE_OFFSET UINT64_C(0x000)
+#define SHMETRICS_EVENT_TIME_OFFSET UINT64_C(0x008)
+#define SHMETRICS_EVENT_SHAPE_OFFSET UINT64_C(0x010)
+#define SHMETRICS_EVENT_WRITER_OFFSET UINT64_C(0x018)
+
+/* The head of a record of a ring of events; its payload follows, as the schema of the series says. */
+struct shmetrics_event {
+    uint64_t event_sequence;                 /* 0x000 a64 */
+    uint64_t event_time;                     /* 0x008 a64 */
+    uint64_t event_shape;                    /* 0x010 a64 */
+    uint64_t event_writer;                   /* 0x018 a64 */
+};
+
 /* ---- The structures are laid out as the file is ---- */
 
 #define SHMETRICS_SIZE(name, length) \
@@ -683,6 +722,17 @@ SHMETRICS_AT(state, state_invalid, SHMETRICS_STATE_INVALID_OFFSET);
 SHMETRICS_SIZE(ring_slot, 16);
 SHMETRICS_AT(ring_slot, ring_begin, SHMETRICS_RING_BEGIN_OFFSET);
 SHMETRICS_AT(ring_slot, ring_label, SHMETRICS_RING_LABEL_OFFSET);
+
+SHMETRICS_SIZE(events_block, 128);
+SHMETRICS_AT(events_block, event_position, SHMETRICS_EVENTS_BLOCK_EVENT_POSITION_OFFSET);
+SHMETRICS_AT(events_block, event_dropped, SHMETRICS_EVENTS_BLOCK_EVENT_DROPPED_OFFSET);
+SHMETRICS_AT(events_block, event_baseline, SHMETRICS_EVENTS_BLOCK_EVENT_BASELINE_OFFSET);
+
+SHMETRICS_SIZE(event, 32);
+SHMETRICS_AT(event, event_sequence, SHMETRICS_EVENT_SEQUENCE_OFFSET);
+SHMETRICS_AT(event, event_time, SHMETRICS_EVENT_TIME_OFFSET);
+SHMETRICS_AT(event, event_shape, SHMETRICS_EVENT_SHAPE_OFFSET);
+SHMETRICS_AT(event, event_writer, SHMETRICS_EVENT_WRITER_OFFSET);
 
 #undef SHMETRICS_SIZE
 #undef SHMETRICS_AT

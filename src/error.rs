@@ -268,6 +268,14 @@ pub enum RegisterError {
         /// Ring slots.
         ring_slots: u8,
     },
+    /// The parameters of an events series cannot be used.
+    #[error("{name}: {reason}")]
+    Events {
+        /// The family.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// The family exists with another kind, unit or merge rule.
     #[error(
         "{name} is registered as {existing}, this call wants {wanted}; a family has one kind, unit and merge rule: \

@@ -114,6 +114,17 @@ pub mod dump;
 #[cfg(not(shmetrics_loom))]
 pub use api::*;
 
+/// Events: what happened when, with named fields. Written through [`Events`](events::Events), read by
+/// [`Reader::events`](snapshot::Reader::events).
+#[cfg(not(shmetrics_loom))]
+pub mod events {
+    pub use crate::instrument::{EventValue as Value, EventWriter, Events, EventsBuilder};
+    pub use crate::layout::events::{EventField, EventKind, FieldKind};
+    pub use crate::snapshot::events::{
+        CursorError, Event, EventBatch, EventCursor, EventTotals, FieldValue, Since, WrittenBy,
+    };
+}
+
 #[cfg(not(shmetrics_loom))]
 mod api {
     pub use crate::error::{IdError, OpenError, ReadError, RegisterError, ResetError};
@@ -122,6 +133,6 @@ mod api {
         Histogram, Timer,
     };
     pub use crate::layout::kind::{Kind, Merge};
-    pub use crate::segment::{BlockIds, OrNoop, Preset, Segment, SegmentOptions, Unit};
+    pub use crate::segment::{BlockIds, OrNoop, Preset, Segment, SegmentOptions, Unit, monotonic_ns};
     pub use crate::snapshot::{Reader, Snapshot, Value};
 }

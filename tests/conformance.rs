@@ -11,6 +11,8 @@
 mod random;
 mod support;
 
+#[path = "conformance/events.rs"]
+mod events;
 #[path = "conformance/live.rs"]
 mod live;
 #[path = "conformance/second_reader.rs"]

@@ -17,6 +17,8 @@ enum Known {
     Value(Value),
     Each(Vec<(u64, Number)>),
     Histogram(Box<HistogramFact>),
+    /// Events written, dropped, held, in the fullest ring; capacity.
+    Events([u64; 5]),
     OfProcess(u64, Option<PerProcess>),
     /// Slot, incarnation, pid; its role is the name.
     Process(u64, u64, u64),
@@ -121,6 +123,11 @@ impl Fact {
         Fact::new(name, Known::Histogram(Box::new(fact)))
     }
 
+    /// An events series: written, dropped, held, in the fullest ring; capacity.
+    pub fn events(name: &str, totals: [u64; 5]) -> Fact {
+        Fact::new(name, Known::Events(totals))
+    }
+
     /// What the process in a slot counted; `None`: nothing is told.
     pub fn of_process(slot: u64, name: &str, value: Option<PerProcess>) -> Fact {
         Fact::new(name, Known::OfProcess(slot, value))
@@ -219,6 +226,16 @@ impl Fact {
                         .all(|(a, b)| a.0 == b.slot && same_number(&a.1, &b.value))
             }
             (Known::Histogram(fact), Some(Value::Histogram(found))) => fact.holds(found),
+            (Known::Events(totals), Some(Value::Events(found))) => {
+                *totals
+                    == [
+                        found.written,
+                        found.dropped,
+                        found.held,
+                        found.fullest,
+                        found.capacity,
+                    ]
+            }
             (Known::OfProcess(slot, value), Some(_)) => {
                 let found = of_process(snapshot, *slot, &self.name, &labels);
                 return if found == *value {

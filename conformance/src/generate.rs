@@ -9,9 +9,11 @@
 //! | [`mod@self`] | the whole: geometry, processes, lanes |
 //! | `series` | families and series, also unfinished ones |
 //! | `contents` | what is counted, set and recorded |
+//! | `events` | events |
 //! | `random` | numbers |
 
 mod contents;
+mod events;
 mod random;
 mod series;
 
@@ -20,6 +22,7 @@ use shmetrics::layout::geometry::Capacities;
 use shmetrics::layout::kind::Kind;
 
 use self::contents::{Counters, Histograms, Slots};
+use self::events::EventRings;
 use self::random::Random;
 use self::series::Declared;
 use crate::expected::View;
@@ -61,6 +64,7 @@ pub fn generate(seed: u64) -> Generated {
     let random = &mut Random::new(seed);
     let errors_random = &mut Random::beside(seed, 1);
     let resets_random = &mut Random::beside(seed, 2);
+    let events_random = &mut Random::beside(seed, 12);
     let capacities = Capacities {
         errors: errors_random.below(6),
         reset_tables: 2 * resets_random.below(2),
@@ -71,13 +75,16 @@ pub fn generate(seed: u64) -> Generated {
 
     let tags = processes(random, &mut image);
     let all = series::declare(random, &mut image, &tags, &mut facts);
+    let mut events = EventRings::declare(events_random, &mut image);
     lanes(random, &mut image, &tags);
+    events.write(events_random, &mut image, &tags);
     let mut counters = Counters::new(&all);
     counters.count(random, &mut image, &all);
     let mut histograms = Histograms::default();
     histograms.record(random, &mut image, &all);
     readopt(random, &mut image, &tags);
     histograms.record(random, &mut image, &all);
+    events.write(events_random, &mut image, &tags);
     errors(errors_random, &mut image, &tags, &mut facts);
     let mut slots = Slots::new(&image);
     slots.set(random, &mut image, &all);
@@ -85,6 +92,7 @@ pub fn generate(seed: u64) -> Generated {
     resets(resets_random, &mut image, &all, &mut counters, &mut histograms);
     facts.extend(counters.facts(&all));
     facts.extend(histograms.facts());
+    facts.extend(events.facts(&image));
     let (free, held) = slots.facts(&image, &all);
     Generated {
         image,

@@ -18,6 +18,7 @@ mod counters;
 mod damaged;
 mod deaths;
 mod errors;
+mod events;
 mod gauges;
 mod histograms;
 mod invalid;
@@ -215,6 +216,7 @@ pub fn all() -> Vec<Golden> {
     all.extend(histograms::all());
     all.extend(rings::all());
     all.extend(errors::all());
+    all.extend(events::all());
     all.extend(resets::all());
     all.extend(deaths::all());
     all.extend(processes::all());

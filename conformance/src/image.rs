@@ -9,12 +9,14 @@
 //! | `resets` | baselines (10.19) |
 //! | `cells` | counters and gauges (10.8, 10.9) |
 //! | `histogram` | records, seals, rotations (10.10 to 10.14) |
+//! | `events` | events (10.21) |
 //! | `storage` | what is committed, and the file |
 //!
 //! Each protocol can stop after any of its steps, as a process does that is killed.
 
 mod cells;
 mod errors;
+mod events;
 mod histogram;
 mod owners;
 mod records;
@@ -27,6 +29,7 @@ use shmetrics::layout::{Fnv, error::LayoutError};
 
 pub use cells::Word;
 pub use errors::Logging;
+pub use events::{Event, Writing};
 pub use histogram::{Recording, Rotation, Seal, Sharing};
 pub use owners::{Adoption, Claim, Owner};
 pub use records::{Family, Parameters, Registration, Scheme, Series};
@@ -74,6 +77,10 @@ pub enum Place {
     State(u64),
     /// The ring slot at this offset of the file.
     RingSlot(u64),
+    /// Line 0 of the events block at this offset of the file ([`Image::block_offset`]).
+    Events(u64),
+    /// The event at this offset of the file ([`Image::event_offset`]).
+    Event(u64),
 }
 
 impl Image {
@@ -184,6 +191,8 @@ impl Image {
             Place::Block(offset) => (offset, &["block"]),
             Place::State(offset) => (offset, &["state"]),
             Place::RingSlot(offset) => (offset, &["ring slot"]),
+            Place::Events(offset) => (offset, &["events block"]),
+            Place::Event(offset) => (offset, &["event"]),
         };
         let named = |field: &&Field, name: &str| field.name == name;
         let found = structures.iter().find_map(|name| {

@@ -19,6 +19,7 @@ struct series {
     double factor;
     struct shmetrics_buckets buckets; /* exponential only */
     double *bounds;                   /* classic only */
+    struct shmetrics_ring ring;       /* events only */
     struct text labels;
     uint64_t reset_ns;                /* when it was reset; 0 = never */
     uint64_t *baseline;               /* what is subtracted then: a word of a counter; line 0 and buckets of a histogram */
@@ -152,6 +153,8 @@ static int are_canonical(const struct text *labels)
     return 1;
 }
 
+#include "events.h"
+
 static void report(uint64_t number, const char *rule)
 {
     if (!reported[number]) fprintf(stderr, "record %" PRIu64 ": %s\n", number, rule);
@@ -167,7 +170,9 @@ static const char *copy_record(uint64_t number, struct shmetrics_record *record)
     unsigned type = shmetrics_shape_type(record->shape), kind = shmetrics_shape_kind(record->shape);
     if (record->checksum != shmetrics_record_checksum(record)) return "V-20 BadChecksum";
     if (type != SHMETRICS_TYPE_FAMILY && type != SHMETRICS_TYPE_SERIES) return "V-21 UnknownType";
-    if (kind < SHMETRICS_KIND_COUNTER_U64 || kind > SHMETRICS_KIND_HISTOGRAM_CLASSIC) return "V-22 UnknownKind";
+    if (kind < SHMETRICS_KIND_COUNTER_U64 ||
+        (kind > SHMETRICS_KIND_HISTOGRAM_CLASSIC && kind != SHMETRICS_KIND_EVENTS))
+        return "V-22 UnknownKind";
     return NULL;
 }
 
@@ -204,12 +209,17 @@ static const char *parse_series(const struct shmetrics_record *record, struct se
         if (bad_range(record->extra, 8 * SHMETRICS_MAX_BOUNDS)) return "V-24 BadText";
         if (bounds_length == 0 || bounds_length % 8 != 0) return "V-25 BadBuckets";
         series->count_of_buckets = bounds_length / 8 + 1;
+    } else if (kind == SHMETRICS_KIND_EVENTS) {
+        if (!shmetrics_ring_of(record->buckets, &series->ring)) return "V-25 BadBuckets";
+        if (shmetrics_range_length(record->extra) == 0 || bad_range(record->extra, SHMETRICS_MAX_SCHEMA_LENGTH))
+            return "V-24 BadText";
     } else if (kind >= SHMETRICS_KIND_HISTOGRAM_INTEGER) {
         if (!shmetrics_buckets_of(record->buckets, &series->buckets)) return "V-25 BadBuckets";
         series->count_of_buckets = shmetrics_bucket_count(series->buckets);
     }
     if (!isfinite(series->factor) || series->factor <= 0 || ring_slots > SHMETRICS_MAX_RING_SLOTS) return "V-25 BadBuckets";
     series->length = series->count_of_buckets ? shmetrics_block_length(series->count_of_buckets, ring_slots) : 0;
+    if (kind == SHMETRICS_KIND_EVENTS) series->length = shmetrics_events_length(series->ring);
     if (record->length != series->length || series->length > SHMETRICS_MAX_BLOCK_LENGTH || series->length > g.blocks_length)
         return "V-26 BadLength";
     if (series->family == 0 || series->family > g.records) return "V-27 BadFamily";
@@ -244,11 +254,11 @@ static const char *check_series(const struct shmetrics_record *record, struct se
 {
     const char *bad = parse_series(record, series);
     if (bad) return bad;
-    int is_histogram = series->length > 0, is_gauge = !is_histogram && series->kind >= SHMETRICS_KIND_GAUGE_I64;
+    int is_block = series->length > 0, is_gauge = !is_block && series->kind >= SHMETRICS_KIND_GAUGE_I64;
     uint64_t at = series->placement = record->cell - 1;
-    uint64_t capacity = is_histogram ? g.blocks_length : is_gauge ? g.gauges : g.counters;
+    uint64_t capacity = is_block ? g.blocks_length : is_gauge ? g.gauges : g.counters;
     if (record->cell == 0 || at >= capacity) return "V-28 BadCell";
-    if (is_histogram && (at % SHMETRICS_LINE_LENGTH != 0 || series->length > capacity - at)) return "V-28 BadCell";
+    if (is_block && (at % SHMETRICS_LINE_LENGTH != 0 || series->length > capacity - at)) return "V-28 BadCell";
     const struct family *family = find_family(series->family);
     if (!family->good || family->kind != series->kind) return "V-27 BadFamily";
     if (shmetrics_range_length(record->text) > g.text_length - labels_length) return "V-24 BadText";
@@ -260,7 +270,13 @@ static const char *check_series(const struct shmetrics_record *record, struct se
         for (uint64_t i = 0; i + 1 < series->count_of_buckets; i++)
             if (!isfinite(series->bounds[i]) || (i > 0 && series->bounds[i] <= series->bounds[i - 1])) return "V-25 BadBuckets";
     }
-    int is_free = is_histogram ? take(taken[2], at / SHMETRICS_LINE_LENGTH, series->length / SHMETRICS_LINE_LENGTH)
+    if (series->kind == SHMETRICS_KIND_EVENTS) {
+        struct text schema = copy_text(record->extra);
+        int is_good = is_schema(&schema, series->ring.record_words);
+        free(schema.bytes);
+        if (!is_good) return "V-29 BadEncoding";
+    }
+    int is_free = is_block ? take(taken[2], at / SHMETRICS_LINE_LENGTH, series->length / SHMETRICS_LINE_LENGTH)
                                : take(taken[is_gauge], at, 1);
     return is_free ? NULL : "V-30 Overlap";
 }

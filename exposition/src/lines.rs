@@ -27,6 +27,7 @@ pub fn lines(snapshot: &Snapshot, out: &mut String) {
                     line(out, series, "", Some((process, slot)), value.value);
                 });
             }
+            Value::Events(totals) => line(out, series, "", None, Number::U64(totals.written)),
             Value::Histogram(histogram) => histogram_lines(out, series, histogram),
             _ => {}
         }

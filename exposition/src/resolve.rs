@@ -48,7 +48,7 @@ impl Type {
     pub(crate) fn of(description: &Description) -> Type {
         use shmetrics::Kind::*;
         match description.kind {
-            CounterU64 | CounterF64 => Type::Counter,
+            CounterU64 | CounterF64 | Events => Type::Counter,
             HistogramInteger | HistogramFloat | HistogramClassic => Type::Histogram,
             _ => Type::Gauge,
         }

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 use shmetrics::error::OpenError;
+use shmetrics::events::Since;
 use shmetrics::layout::header::SLOTS_REGION_OFFSET;
 use shmetrics::snapshot::{Clocks, Snapshot};
 use shmetrics::verify::Severity;
@@ -41,7 +42,41 @@ pub fn told(snapshot: &Snapshot) -> Told {
 pub fn look(path: &Path, clocks: Clocks) -> Result<Told, OpenError> {
     let mut reader = Reader::open_path(path)?;
     reader.as_of(Some(clocks));
-    Ok(told(&reader.snapshot().map_err(|error| io_error(path, error))?))
+    let snapshot = reader.snapshot().map_err(|error| io_error(path, error))?;
+    check_events(&mut reader, &snapshot).map_err(|problem| io_error(path, io::Error::other(problem)))?;
+    Ok(told(&snapshot))
+}
+
+/// Every event that there is comes whole; what does not come is lost, and no more than a ring overwrites, and the one in flight.
+fn check_events(reader: &mut Reader, snapshot: &Snapshot) -> Result<(), String> {
+    let Some(totals) = snapshot.find("jobs", &[]).and_then(|series| match &series.value {
+        shmetrics::Value::Events(totals) => Some(*totals),
+        _ => None,
+    }) else {
+        return Ok(());
+    };
+    let text = |error: &dyn std::fmt::Display| error.to_string();
+    let mut cursor = reader.event_cursor(Since::Start).map_err(|error| text(&error))?;
+    let batch = reader
+        .events(&mut cursor, usize::MAX)
+        .map_err(|error| text(&error))?;
+    for event in &batch.events {
+        let one = event.whole("one");
+        let is_whole = one == event.whole("two")
+            && one == Some(event.timestamp_ns)
+            && event.text("text") == one.map(|one| one.to_string()).as_deref();
+        if !is_whole {
+            return Err(format!("a torn event: {event:?}"));
+        }
+    }
+    let came = batch.events.len() as u64;
+    if came + batch.lost != totals.written || came + 1 < totals.held || came > totals.held {
+        return Err(format!(
+            "{came} events came, {} are lost, of {totals:?}",
+            batch.lost
+        ));
+    }
+    Ok(())
 }
 
 fn io_error(path: &Path, error: impl std::error::Error + Send + Sync + 'static) -> OpenError {
@@ -148,7 +183,8 @@ fn show(series: Option<&Value>) -> String {
 /// The numbers of a series: the value of a counter or gauge; count and sum of a histogram.
 fn numbers(told: &Told, name: &str) -> Option<(f64, f64)> {
     let series = told.values().find(|series| series["name"] == name)?;
-    match series.get("count") {
+    match series.get("count").or_else(|| series.get("written")) {
+        Some(count) if series.get("sum").is_none() => Some((count.as_f64()?, 0.0)),
         Some(count) => Some((count.as_f64()?, series["sum"].as_f64()?)),
         None => Some((series["value"].as_f64()?, 0.0)),
     }

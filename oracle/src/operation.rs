@@ -109,6 +109,13 @@ operations! {
     "record_float", "a record of a float", Changes, adds("size", 1.0, 9.25), |path| on_handles(path, |handles| handles.size.record(9.25));
     "record_classic", "a record in buckets with given bounds", Changes, adds("classic", 1.0, 4.0), |path| on_handles(path, |handles| handles.classic.record(4.0));
     "record_invalid", "a value that is no observation", Changes, Effect::None, |path| on_handles(path, |handles| handles.size.record(f64::NAN));
+    "event", "an event is written", Changes, adds("jobs", 1.0, 0.0), |path| on_handles(path, |handles| handles.job(9));
+    "event_over", "an event overwrites another", Changes, adds("jobs", 1.0, 0.0), |path| {
+        let (segment, handles) = scene::furnish(path).unwrap();
+        std::mem::forget(segment);
+        (0..scene::EVENTS + 3).for_each(|number| handles.job(number));
+        Box::new(move || handles.job(9))
+    };
     "record_shared", "a record without a lane: all are taken", Shares, adds("timed", 1.0, 0.005), |path| {
         let (segment, handles) = scene::furnish(path).unwrap();
         let handles: &'static Handles = Box::leak(Box::new(handles));

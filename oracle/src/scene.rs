@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use shmetrics::error::{OpenError, RegisterError};
+use shmetrics::events::{EventWriter, FieldKind, Value};
 use shmetrics::{
     Counter, FloatCounter, FloatGauge, FloatHistogram, Gauge, Histogram, Merge, Segment, SegmentOptions, Unit,
 };
@@ -35,7 +36,11 @@ pub struct Handles {
     pub timed: Histogram,
     pub size: FloatHistogram,
     pub classic: FloatHistogram,
+    pub jobs: EventWriter,
 }
+
+/// How many events a thread keeps.
+pub const EVENTS: u64 = 16;
 
 impl Handles {
     /// Registers all series, or finds them.
@@ -63,7 +68,32 @@ impl Handles {
                 .histogram_classic("classic", &[1.0, 2.0, 5.0])
                 .ring_slots(0)
                 .register()?,
+            jobs: segment
+                .events("jobs")
+                .capacity(EVENTS)
+                .record_length(64)
+                .kind(
+                    1,
+                    "job",
+                    &[
+                        ("one", FieldKind::U64),
+                        ("two", FieldKind::U64),
+                        ("text", FieldKind::Text(8)),
+                    ],
+                )
+                .register()?
+                .kind("job")
+                .expect("just declared"),
         })
+    }
+
+    /// Writes an event, each part of which says which one it is.
+    pub fn job(&self, number: u64) {
+        let text = format!("{number}");
+        self.jobs.write_at(
+            number,
+            &[Value::U64(number), Value::U64(number), Value::Text(&text)],
+        );
     }
 
     /// Counts something in every one of them.
@@ -78,16 +108,18 @@ impl Handles {
         }
         self.size.record(2.5);
         self.classic.record(1.5);
+        self.job(7);
     }
 }
 
-/// What [`Handles::use_all`] adds: to a counter; to count and sum of a histogram.
-pub const ADDS: [(&str, f64, f64); 5] = [
+/// What [`Handles::use_all`] adds: to a counter, or to events written; to count and sum of a histogram.
+pub const ADDS: [(&str, f64, f64); 6] = [
     ("whole", 5.0, 0.0),
     ("float", 0.5, 0.0),
     ("timed", 3.0, 0.342),
     ("size", 1.0, 2.5),
     ("classic", 1.0, 1.5),
+    ("jobs", 1.0, 0.0),
 ];
 
 /// A segment in which everything was used once, by a process that is still there, and in which this run's history has happened.

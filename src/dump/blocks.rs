@@ -1,8 +1,8 @@
 //! Histograms: line 0, the buckets, the sealed copies and the ring of a block.
 
 use super::content::{Content, Series};
-use super::meaning;
 use super::walk::Walk;
+use super::{events, meaning};
 use crate::layout::block::*;
 use crate::layout::fields::{Field, structure};
 use crate::layout::kind::Space;
@@ -33,6 +33,12 @@ impl Part<'_, '_> {
 /// The blocks of ready series in the shared lane: line 0 and the buckets.
 pub(super) fn shared<E>(walk: &mut Walk<'_, E>, content: &Content<'_>) -> Result<(), E> {
     for series in content.of(Space::Blocks).filter(|series| series.is_ready) {
+        if let Buckets::Events(..) = series.record.buckets {
+            let owner = format!("shared lane, record {}", series.number);
+            let start = content.geometry.shared_blocks_offset + series.placement;
+            events::line(walk, content, &owner, start)?;
+            continue;
+        }
         let part = Part {
             content,
             owner: format!("shared lane, record {}", series.number),
@@ -55,6 +61,9 @@ pub(super) fn lane<E>(
     start: u64,
     series: &Series,
 ) -> Result<(), E> {
+    if let Buckets::Events(shape, _) = &series.record.buckets {
+        return events::lane(walk, content, owner, start, series, shape);
+    }
     let shape = &series.shape;
     let block = Part {
         content,

@@ -53,7 +53,7 @@ impl<'a> Content<'a> {
         content.series = content.find_series();
         let blocks = (0..)
             .zip(&content.series)
-            .filter(|(_, series)| series.record.kind.is_histogram());
+            .filter(|(_, series)| series.record.kind.space() == Space::Blocks);
         content.blocks = blocks
             .map(|(index, series)| (series.placement / BLOCK_GRANULE_LENGTH, index))
             .collect();

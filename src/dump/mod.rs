@@ -14,11 +14,13 @@
 //! | `tables` | index, records, text, directories, error log |
 //! | `cells` | gauges, counters, fronts and baselines of lanes |
 //! | `blocks` | histograms |
+//! | `events` | rings of events |
 //! | `resets` | reset tables |
 
 mod blocks;
 mod cells;
 mod content;
+mod events;
 mod meaning;
 mod resets;
 mod tables;

@@ -6,6 +6,7 @@
 //! | `handle` | how a registered series becomes a handle |
 //! | `series` | what every handle points to: one place word, loaded once per operation |
 //! | `counter`, `gauge`, `histogram` | the handles |
+//! | `events`, `event_ring` | events with named fields, and the ring that they go into |
 //! | `bound` | handles tied to one thread, for the tightest loops |
 //! | `timer` | a guard that records how long it lived |
 //! | `family` | series by label values, cached |
@@ -16,6 +17,8 @@
 mod bound;
 mod builder;
 mod counter;
+mod event_ring;
+mod events;
 mod family;
 mod gauge;
 mod handle;
@@ -26,6 +29,7 @@ mod timer;
 pub use bound::{BoundCounter, BoundHistogram};
 pub use builder::Builder;
 pub use counter::{Counter, FloatCounter};
+pub use events::{EventWriter, Events, EventsBuilder, Value as EventValue};
 pub use family::Family;
 pub use gauge::{FloatGauge, Gauge};
 pub use handle::{Instrument, IsGauge, IsHistogram};

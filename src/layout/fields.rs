@@ -178,6 +178,20 @@ pub const STRUCTURES: &[Structure] = &[
         length: 8 * super::block::RING_STATE as u64,
         fields: super::block::RING_FIELDS,
     },
+    Structure {
+        name: "events block",
+        section: "9.12",
+        start: 0,
+        length: super::LINE_LENGTH,
+        fields: super::events::EVENTS_FIELDS,
+    },
+    Structure {
+        name: "event",
+        section: "9.12",
+        start: 0,
+        length: 8 * super::events::EVENT_PAYLOAD as u64,
+        fields: super::events::EVENT_FIELDS,
+    },
 ];
 
 /// The structure of this name; `None` if there is none.

@@ -21,6 +21,8 @@ pub enum Kind {
     HistogramFloat = 6,
     /// A distribution of floating-point numbers in buckets with given bounds. One block per lane.
     HistogramClassic = 7,
+    /// Events with a time and named fields, the last ones of each writer. One block per lane.
+    Events = 12,
 }
 
 /// The lowest code of the kinds for statistics. Those below were there from the first version of the format on.
@@ -39,7 +41,7 @@ pub enum Space {
 
 impl Kind {
     /// Every kind this version knows.
-    pub const ALL: [Kind; 7] = [
+    pub const ALL: [Kind; 8] = [
         Kind::CounterU64,
         Kind::CounterF64,
         Kind::GaugeI64,
@@ -47,6 +49,7 @@ impl Kind {
         Kind::HistogramInteger,
         Kind::HistogramFloat,
         Kind::HistogramClassic,
+        Kind::Events,
     ];
 
     /// The kind with this number; `None` for one this version does not know.
@@ -64,6 +67,7 @@ impl Kind {
             Kind::HistogramInteger => "histogram_integer",
             Kind::HistogramFloat => "histogram_float",
             Kind::HistogramClassic => "histogram_classic",
+            Kind::Events => "events",
         }
     }
 
@@ -73,6 +77,7 @@ impl Kind {
             Kind::CounterU64 | Kind::CounterF64 => Space::Counters,
             Kind::GaugeI64 | Kind::GaugeF64 => Space::Gauges,
             Kind::HistogramInteger | Kind::HistogramFloat | Kind::HistogramClassic => Space::Blocks,
+            Kind::Events => Space::Blocks,
         }
     }
 
@@ -84,7 +89,10 @@ impl Kind {
 
     /// Is it one of the histogram kinds?
     pub const fn is_histogram(self) -> bool {
-        matches!(self.space(), Space::Blocks)
+        matches!(
+            self,
+            Kind::HistogramInteger | Kind::HistogramFloat | Kind::HistogramClassic
+        )
     }
 }
 

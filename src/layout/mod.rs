@@ -23,6 +23,7 @@ pub mod capacities;
 pub mod directory;
 pub mod error;
 pub mod error_log;
+pub mod events;
 pub mod fields;
 pub mod geometry;
 pub mod header;

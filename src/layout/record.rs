@@ -23,6 +23,7 @@
 
 use super::block::BlockShape;
 use super::error::RecordError;
+use super::events::{EVENTS_SHARED_LENGTH, EventsShape, MAX_SCHEMA_LENGTH};
 use super::fields::fields;
 use super::kind::{Kind, Merge, Space};
 use super::{Fnv, WORD_LENGTH, geometry::Geometry};
@@ -165,13 +166,15 @@ pub enum Buckets {
     Exponential(Exponential),
     /// Given bounds: where they are, as f64 bits.
     Classic(TextRange),
+    /// No buckets, but a ring of events: its shape, and where its schema is.
+    Events(EventsShape, TextRange),
 }
 
 impl Buckets {
     /// How many; 0 if it is not a histogram.
     pub fn count(&self) -> usize {
         match self {
-            Buckets::None => 0,
+            Buckets::None | Buckets::Events(..) => 0,
             Buckets::Exponential(parameters) => parameters.buckets(),
             Buckets::Classic(bounds) => bounds.length as usize / WORD_LENGTH as usize + 1,
         }
@@ -236,6 +239,9 @@ impl Record {
                     Buckets::None => {}
                     Buckets::Exponential(parameters) => words[BUCKETS_WORD] = pack_exponential(parameters),
                     Buckets::Classic(bounds) => words[EXTRA_WORD] = bounds.pack(),
+                    Buckets::Events(shape, schema) => {
+                        (words[BUCKETS_WORD], words[EXTRA_WORD]) = (shape.pack(), schema.pack());
+                    }
                 }
                 words[LENGTH_WORD] = series.length;
                 words[CREATED_WORD] = series.created_ns;
@@ -292,6 +298,12 @@ impl Record {
                 }
                 Buckets::Classic(bounds)
             }
+            Kind::Events => {
+                let shape = EventsShape::unpack(words[BUCKETS_WORD]).ok_or(bad_buckets)?;
+                let schema =
+                    TextRange::validate(words[EXTRA_WORD], "schema", (1, MAX_SCHEMA_LENGTH), geometry)?;
+                Buckets::Events(shape, schema)
+            }
             _ => Buckets::None,
         };
         if !(factor.is_finite() && factor > 0.0) || ring_slots > MAX_RING_SLOTS {
@@ -299,6 +311,7 @@ impl Record {
         }
         let expected = match buckets {
             Buckets::None => 0,
+            Buckets::Events(shape, _) => shape.length(),
             _ => BlockShape::new(buckets.count(), usize::from(ring_slots)).length(),
         };
         if words[LENGTH_WORD] != expected
@@ -328,11 +341,20 @@ impl Record {
 }
 
 impl SeriesRecord {
-    /// Its block; empty for counters and gauges.
+    /// Its block; empty for what is no histogram.
     pub fn shape(&self) -> BlockShape {
         match self.buckets {
-            Buckets::None => BlockShape::new(0, 0),
+            Buckets::None | Buckets::Events(..) => BlockShape::new(0, 0),
             _ => BlockShape::new(self.buckets.count(), usize::from(self.ring_slots)),
+        }
+    }
+
+    /// Bytes of its block that the shared lane uses; 0 for counters and gauges.
+    pub fn shared_length(&self) -> u64 {
+        match self.buckets {
+            Buckets::None => 0,
+            Buckets::Events(..) => EVENTS_SHARED_LENGTH,
+            _ => self.shape().shared_length(),
         }
     }
 

@@ -11,11 +11,13 @@
 //! | [`gauge`] | value and stamp of a gauge cell |
 //! | [`error_log`] | one entry per distinct error: count and last time go up |
 //! | [`ids`] | ids that are never given twice |
+//! | [`events`] | a ring of events per lane, of which each reader gets every one once or counts it as lost |
 //! | [`reset`] | two tables of baselines, of which one word says which is in force |
 //!
 //! Each file proves its algorithm above its code; `tests/loom_*.rs` check every ordering and every rule by breaking it.
 
 pub mod error_log;
+pub mod events;
 pub mod gauge;
 pub mod histogram;
 pub mod ids;

@@ -17,15 +17,16 @@ use super::attachment::Attachment;
 use super::commit::commit;
 use super::error_log;
 use super::liveness::Liveness;
-use super::registry::for_each_block;
+use super::registry::{for_each_block, for_each_event_ring};
 use super::thread;
 use crate::layout::block::{BASELINE_COUNT, BASELINE_SUM, COUNT, SUM};
 use crate::layout::directory::*;
+use crate::layout::events::{EVENT_BASELINE, EVENT_POSITION};
 use crate::layout::geometry::BLOCK_GRANULE_LENGTH;
 use crate::layout::header::{
     ADOPTIONS_OFFSET, ANOMALIES_OFFSET, COUNTER_PLACEMENT_OFFSET, LOSS_LANES_OFFSET,
 };
-use crate::protocol::{histogram, placement};
+use crate::protocol::{events, histogram, placement};
 use crate::sync::{AcqRel, Acquire, AtomicU64, Relaxed, Release};
 
 /// After a refused claim this many operations use the shared lane before it is tried again: a claim costs some microseconds.
@@ -211,6 +212,12 @@ fn adopt(attachment: &Attachment, lane: u64, tag: OwnerTag) {
             }
         }
     });
+    for_each_event_ring(attachment, |placement, shape| {
+        if bit(bitmap, placement / BLOCK_GRANULE_LENGTH) {
+            let offset = lane_offset + geometry.lane_blocks_offset + placement;
+            events::repair(attachment.words_at(offset, shape.words()), &shape);
+        }
+    });
     write_baseline(attachment, lane, last, tag);
 }
 
@@ -264,6 +271,13 @@ fn write_baseline(attachment: &Attachment, lane: u64, last: u64, tag: OwnerTag) 
             block[BASELINE_SUM].store(block[SUM + (count & 1) as usize].load(Relaxed), Relaxed);
         }
     });
+    for_each_event_ring(attachment, |placement, shape| {
+        if bit(bitmap, placement / BLOCK_GRANULE_LENGTH) {
+            let offset = lane_offset + geometry.lane_blocks_offset + placement;
+            let block = attachment.words_at(offset, shape.words());
+            block[EVENT_BASELINE].store(block[EVENT_POSITION].load(Relaxed), Relaxed);
+        }
+    });
     owner_of_baseline.store(tag.0, Relaxed);
     baseline.store(last.wrapping_add(1), Release);
 }
@@ -282,7 +296,7 @@ pub(crate) fn commit_block(
     }
     let lane_offset = (base - attachment.mapping.base().addr()) as u64;
     let offset = lane_offset + attachment.geometry.lane_blocks_offset + placement;
-    if commit(attachment, "a histogram in a lane", offset, length).is_err() {
+    if commit(attachment, "a block in a lane", offset, length).is_err() {
         attachment.patience.store(PATIENCE, Relaxed);
         return false;
     }

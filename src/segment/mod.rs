@@ -53,7 +53,7 @@ use self::attachment::Attachment;
 use self::place::Place;
 use self::replace::Old;
 use crate::error::{LayoutError, OpenError};
-use crate::instrument::Builder;
+use crate::instrument::{Builder, EventsBuilder};
 use crate::instrument::{Counter, FloatCounter, FloatGauge, FloatHistogram, Gauge, Histogram};
 use crate::layout::geometry::Capacities;
 use crate::layout::header::{NEXT_ID_OFFSET, RETIRED_OFFSET};
@@ -61,6 +61,12 @@ use crate::sync::Release;
 
 /// Attempts to open or create before giving up: each failure means that somebody else created, retired or replaced meanwhile.
 const OPEN_ATTEMPTS: usize = 8;
+
+/// `CLOCK_MONOTONIC` in nanoseconds, of the first time namespace: the same for all processes of the machine, as the times of events must
+/// be. Cost: a read of the clock, no system call.
+pub fn monotonic_ns() -> u64 {
+    host::monotonic_ns()
+}
 
 /// What a family is measured in. The base unit is what integer histograms record; output is in the exported unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -299,6 +305,11 @@ impl Segment {
     /// A distribution of floating-point numbers in buckets with these upper bounds (strictly increasing; +Inf is implied).
     pub fn histogram_classic<'a>(&'a self, name: &'a str, bounds: &'a [f64]) -> Builder<'a, FloatHistogram> {
         Builder::new(self.attachment.as_ref(), name).with_bounds(bounds)
+    }
+
+    /// Events: what happened when, with named fields, the last ones of each thread.
+    pub fn events<'a>(&'a self, name: &'a str) -> EventsBuilder<'a> {
+        EventsBuilder::new(self.attachment.as_ref(), name)
     }
 
     /// Gets this thread its lane now instead of at its first operation. Returns whether it has one; if not it uses the shared lane.

@@ -12,12 +12,13 @@ mod tables;
 mod visit;
 
 use self::tables::Tables;
-pub(crate) use self::visit::{for_each_block, for_each_gauge, recover_records};
+pub(crate) use self::visit::{for_each_block, for_each_event_ring, for_each_gauge, recover_records};
 use super::attachment::Attachment;
 use super::commit::{Refused, commit};
 use super::host;
 use crate::error::RegisterError;
 use crate::layout::block::BlockShape;
+use crate::layout::events::{EVENTS_SHARED_LENGTH, EventsShape};
 use crate::layout::header::*;
 use crate::layout::kind::{Kind, Merge, Space};
 use crate::layout::record::*;
@@ -46,8 +47,10 @@ pub(crate) struct SeriesKey<'a> {
     pub(crate) factor: f64,
     /// Parameters of exponential buckets, or none.
     pub(crate) exponential: Option<crate::buckets::Exponential>,
-    /// Classic bounds, as the bytes of their words; empty for other kinds.
-    pub(crate) bounds: &'a [u8],
+    /// Parameters of a ring of events, or none.
+    pub(crate) events: Option<EventsShape>,
+    /// Classic bounds, as the bytes of their words, or the schema of events; empty for other kinds.
+    pub(crate) extra: &'a [u8],
     pub(crate) ring_slots: u8,
     pub(crate) overflow: bool,
     /// How many series the family may have; a new one beyond it is refused as a full "label set".
@@ -134,7 +137,10 @@ pub(crate) fn register_series(attachment: &Attachment, key: SeriesKey<'_>) -> Re
     super::fork::ensure_prepared();
     let tables = Tables::new(attachment);
     let hash = series_hash(key.family, key.labels);
-    let parameters = key.exponential.map_or(0, pack_exponential);
+    let parameters = match (key.exponential, key.events) {
+        (Some(parameters), _) => pack_exponential(parameters),
+        (None, events) => events.map_or(0, EventsShape::pack),
+    };
     let matches = |number: u64| {
         let shape = tables.load(number, SHAPE_WORD);
         shape as u8 == TYPE_SERIES
@@ -143,7 +149,7 @@ pub(crate) fn register_series(attachment: &Attachment, key: SeriesKey<'_>) -> Re
             && tables.load(number, BUCKETS_WORD) == parameters
             && tables.load(number, FACTOR_WORD) == key.factor.to_bits()
             && tables.text_is(tables.load(number, TEXT_WORD), key.labels)
-            && tables.text_is(tables.load(number, EXTRA_WORD), key.bounds)
+            && tables.text_is(tables.load(number, EXTRA_WORD), key.extra)
     };
     let (number, is_new) = match index::probe(tables.index, hash, matches) {
         Probe::Found(number) => (number, false),
@@ -170,8 +176,8 @@ pub(crate) fn register_series(attachment: &Attachment, key: SeriesKey<'_>) -> Re
     let placement = place(&tables, &key, number)?;
     // What is stored at the placement must be inside its space, whatever the file says.
     let (_, capacity, _) = space_of(&tables, key.kind);
-    let length = block_shape_of(&key).map_or(1, |shape| shape.length());
-    let is_aligned = !key.kind.is_histogram() || placement.is_multiple_of(LINE_LENGTH);
+    let (length, _) = block_lengths(&key).unwrap_or((1, 0));
+    let is_aligned = key.kind.space() != Space::Blocks || placement.is_multiple_of(LINE_LENGTH);
     if number > tables.geometry.records || !is_aligned || placement.saturating_add(length) > capacity {
         return Err(RegisterError::Damaged {
             name: key.name.to_owned(),
@@ -188,8 +194,7 @@ fn publish_series(
     hash: u64,
     matches: impl Fn(u64) -> bool,
 ) -> Result<(u64, bool), RegisterError> {
-    let shape = block_shape_of(key);
-    let length = shape.map_or(0, |shape| shape.length());
+    let (length, _) = block_lengths(key).unwrap_or((0, 0));
     // Look before a record is spent on a series that cannot be placed.
     let (word, capacity, option) = space_of(tables, key.kind);
     let wanted = units(key.kind, length);
@@ -198,18 +203,19 @@ fn publish_series(
         return Err(full(key, capacity, option));
     }
     let labels_length = padded(key.labels.len());
-    let (number, at) = tables.take_record(key.name, labels_length + padded(key.bounds.len()))?;
+    let (number, at) = tables.take_record(key.name, labels_length + padded(key.extra.len()))?;
     let labels = tables.put_text(at, key.labels);
-    let bounds = tables.put_text(at + labels_length as u32, key.bounds);
+    let extra = tables.put_text(at + labels_length as u32, key.extra);
     let record = Record::Series(SeriesRecord {
         family: key.family,
         kind: key.kind,
         labels,
         factor: key.factor,
-        buckets: match key.exponential {
-            Some(parameters) => Buckets::Exponential(parameters),
-            None if key.bounds.is_empty() => Buckets::None,
-            None => Buckets::Classic(bounds),
+        buckets: match (key.exponential, key.events) {
+            (Some(parameters), _) => Buckets::Exponential(parameters),
+            (_, Some(shape)) => Buckets::Events(shape, extra),
+            _ if key.extra.is_empty() => Buckets::None,
+            _ => Buckets::Classic(extra),
         },
         ring_slots: key.ring_slots,
         overflow: key.overflow,
@@ -222,18 +228,27 @@ fn publish_series(
 
 /// The block of a histogram series; `None` for other kinds.
 pub(crate) fn block_shape_of(key: &SeriesKey<'_>) -> Option<BlockShape> {
-    let buckets = match key.exponential {
-        Some(parameters) => parameters.buckets(),
-        None if key.bounds.is_empty() => return None,
-        None => key.bounds.len() / 8 + 1,
+    let buckets = match (key.exponential, key.kind) {
+        (Some(parameters), _) => parameters.buckets(),
+        (None, Kind::HistogramClassic) => key.extra.len() / 8 + 1,
+        _ => return None,
     };
     Some(BlockShape::new(buckets, usize::from(key.ring_slots)))
+}
+
+/// Bytes of the block of a series, and of its part in the shared lane; `None` for what has no block.
+fn block_lengths(key: &SeriesKey<'_>) -> Option<(u64, u64)> {
+    match key.events {
+        Some(shape) => Some((shape.length(), EVENTS_SHARED_LENGTH)),
+        None => block_shape_of(key).map(|shape| (shape.length(), shape.shared_length())),
+    }
 }
 
 fn full(key: &SeriesKey<'_>, capacity: u64, option: &'static str) -> RegisterError {
     let what = match key.kind.space() {
         Space::Counters => "counter",
         Space::Gauges => "gauge",
+        Space::Blocks if key.kind == Kind::Events => "ring of events",
         Space::Blocks => "histogram block",
     };
     RegisterError::Full {
@@ -267,7 +282,7 @@ fn space_of<'a>(tables: &Tables<'a>, kind: Kind) -> (&'a AtomicU64, u64, &'stati
 }
 
 fn units(kind: Kind, length: u64) -> u64 {
-    if kind.is_histogram() {
+    if kind.space() == Space::Blocks {
         length.max(LINE_LENGTH)
     } else {
         1
@@ -307,10 +322,10 @@ fn make_ready(
         ),
         Space::Gauges => Ok(()),
         Space::Blocks => {
-            let length = block_shape_of(key).map_or(0, |shape| shape.shared_length());
+            let (_, length) = block_lengths(key).unwrap_or((0, 0));
             commit(
                 attachment,
-                "a histogram in the shared lane",
+                "a block in the shared lane",
                 geometry.shared_blocks_offset + placement,
                 length,
             )

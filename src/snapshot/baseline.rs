@@ -130,9 +130,9 @@ impl Baselines {
     }
 }
 
-/// Counters and histograms; a gauge says what is, not what was counted since.
+/// Counters and histograms; a gauge says what is, not what was counted since, and events are told, not counted.
 pub(super) fn can_be_reset(kind: Kind) -> bool {
-    !matches!(kind, Kind::GaugeI64 | Kind::GaugeF64)
+    !matches!(kind, Kind::GaugeI64 | Kind::GaugeF64 | Kind::Events)
 }
 
 impl Table {

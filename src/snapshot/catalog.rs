@@ -14,6 +14,7 @@ use super::{BucketScheme, Description, Skipped};
 use crate::layout::WORD_LENGTH;
 use crate::layout::block::BlockShape;
 use crate::layout::error::RecordError;
+use crate::layout::events::{EventKind, EventsShape};
 use crate::layout::geometry::Geometry;
 use crate::layout::header::RESERVED_OFFSET;
 use crate::layout::kind::Kind;
@@ -34,6 +35,9 @@ pub(super) struct Member {
     pub(super) shape: BlockShape,
     /// Its buckets; `None` for counters and gauges.
     pub(super) scheme: Option<BucketScheme>,
+    /// Its rings, and the kinds of its events, ascending by code; `None` for what is no events series.
+    pub(super) events: Option<EventsShape>,
+    pub(super) schema: Option<Arc<[Arc<EventKind>]>>,
     /// Its place among all histogram members, which never changes: where the reader keeps what it read of it.
     pub(super) ordinal: usize,
 }
@@ -269,6 +273,13 @@ impl Catalog {
             placement,
             shape: series.shape(),
             scheme: texts.scheme,
+            events: match series.buckets {
+                Buckets::Events(shape, _) => Some(shape),
+                _ => None,
+            },
+            schema: texts
+                .schema
+                .map(|schema| schema.kinds.into_iter().map(Arc::new).collect()),
             ordinal: self.histograms,
         };
         self.histograms += usize::from(series.kind.is_histogram());

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::BucketScheme;
 use crate::buckets::Classic;
 use crate::layout::error::RecordError;
+use crate::layout::events::Schema;
 use crate::layout::geometry::Geometry;
 use crate::layout::kind::Space;
 use crate::layout::record::*;
@@ -39,8 +40,10 @@ pub(crate) struct SeriesTexts {
     pub(crate) encoded: Vec<u8>,
     /// The labels.
     pub(crate) labels: Vec<(String, String)>,
-    /// The buckets; `None` for counters and gauges.
+    /// The buckets; `None` for what is no histogram.
     pub(crate) scheme: Option<BucketScheme>,
+    /// The kinds of events; `None` for what is no events series.
+    pub(crate) schema: Option<Schema>,
 }
 
 impl<'a> Contents<'a> {
@@ -90,7 +93,7 @@ impl<'a> Contents<'a> {
     /// The buckets of a series (V-25, the values of bounds).
     fn scheme(&self, series: &SeriesRecord) -> Result<Option<BucketScheme>, RecordError> {
         match series.buckets {
-            Buckets::None => Ok(None),
+            Buckets::None | Buckets::Events(..) => Ok(None),
             Buckets::Exponential(parameters) => Ok(Some(BucketScheme::Exponential(parameters))),
             Buckets::Classic(range) => {
                 let bounds: Vec<f64> = self.text_words(range).into_iter().map(f64::from_bits).collect();
@@ -103,6 +106,18 @@ impl<'a> Contents<'a> {
                 }
             }
         }
+    }
+
+    /// The schema of a series (V-29).
+    fn schema(&self, series: &SeriesRecord) -> Result<Option<Schema>, RecordError> {
+        let Buckets::Events(shape, range) = series.buckets else {
+            return Ok(None);
+        };
+        let text = String::from_utf8(self.text(range)).ok();
+        let schema = text.and_then(|text| Schema::parse(&text, &shape));
+        schema
+            .map(Some)
+            .ok_or(RecordError::BadEncoding { field: "schema" })
     }
 }
 
@@ -141,10 +156,12 @@ impl Validation {
         let encoded = contents.text(series.labels);
         let labels = labels::decode(&encoded).ok_or(RecordError::BadEncoding { field: "labels" })?;
         let scheme = contents.scheme(series)?;
+        let schema = contents.schema(series)?;
         Ok(SeriesTexts {
             encoded,
             labels,
             scheme,
+            schema,
         })
     }
 

@@ -4,6 +4,7 @@
 //! counts are cumulative; only buckets in which the count changes are listed, and the last one always. Times are RFC 3339 in UTC with
 //! nanoseconds.
 
+mod event;
 mod view;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};

@@ -21,6 +21,7 @@ mod baseline;
 mod catalog;
 pub(crate) mod contents;
 mod errors;
+pub(crate) mod events;
 #[cfg(feature = "serde")]
 mod json;
 mod lanes;
@@ -37,6 +38,7 @@ use crate::layout::error::RecordError;
 use crate::layout::geometry::{Geometry, Origin};
 use crate::layout::kind::{Kind, Merge};
 
+pub use events::EventTotals;
 pub(crate) use reader::{Baseline, BaselineCell};
 pub use reader::{Clocks, Reader};
 
@@ -162,6 +164,8 @@ pub enum Value {
     Each(Vec<ProcessValue>),
     /// A histogram.
     Histogram(Box<Histogram>),
+    /// How many events there were and are.
+    Events(EventTotals),
 }
 
 /// One process' value of a gauge.

@@ -5,6 +5,7 @@
 //! vDSO), takes no lock and, once it is warm, allocates nothing. What needs the kernel is a step of its own: liveness
 //! ([`Reader::refresh_owners`]) and whether the name leads elsewhere ([`Reader::replaced`]).
 
+mod events;
 mod fill;
 #[cfg(test)]
 mod fixture;

@@ -145,6 +145,7 @@ fn check_series(
         overlaps: occupied.is_err(),
         shape: series.shape(),
         scheme: texts.scheme,
+        schema: texts.schema,
     })
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::layout::block::BlockShape;
+use crate::layout::events::Schema;
 use crate::layout::kind::{Merge, Space};
 use crate::layout::record::*;
 use crate::snapshot::BucketScheme;
@@ -29,10 +30,12 @@ pub(super) struct Series {
     pub(super) placement: Option<u64>,
     /// Another series has its place.
     pub(super) overlaps: bool,
-    /// Its block; empty for counters and gauges.
+    /// Its block; empty for what is no histogram.
     pub(super) shape: BlockShape,
-    /// Its buckets; `None` for counters and gauges.
+    /// Its buckets; `None` for what is no histogram.
     pub(super) scheme: Option<BucketScheme>,
+    /// The kinds of its events; `None` for what is no events series.
+    pub(super) schema: Option<Schema>,
 }
 
 /// What the segment declares.

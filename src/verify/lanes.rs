@@ -4,10 +4,12 @@ use super::blocks;
 use super::cells;
 use super::declared::{Declared, Entry};
 use super::directories::Lane;
+use super::events;
 use super::pass::Pass;
 use super::report::Place;
 use crate::layout::geometry::BLOCK_GRANULE_LENGTH;
 use crate::layout::kind::{Kind, Space};
+use crate::layout::record::Buckets;
 use crate::layout::{LINE_LENGTH, WORD_LENGTH};
 use crate::sync::{Acquire, fence};
 
@@ -31,7 +33,10 @@ pub(super) fn check(pass: &mut Pass<'_, '_>, lane: &Lane, declared: &Declared) {
         let granule = placement / BLOCK_GRANULE_LENGTH;
         if is_set(granule) {
             unknown[(granule / WORD_BITS) as usize] &= !(1 << (granule % WORD_BITS));
-            blocks::check(pass, lane, entry, series, placement);
+            match &series.record.buckets {
+                Buckets::Events(shape, _) => events::check(pass, lane, entry, series, shape, placement),
+                _ => blocks::check(pass, lane, entry, series, placement),
+            }
         }
     }
     check_unknown_bits(pass, lane, declared, &unknown);

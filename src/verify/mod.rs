@@ -23,6 +23,7 @@
 //! | `resets` | reset tables |
 //! | `gauges` | gauge cells |
 //! | `blocks`, `copies`, `shared` | histograms: live, sealed and ring copies, in the shared lane |
+//! | `events` | rings of events |
 //! | `states` | what these have in common: range, extremes, sum, padding |
 //!
 //! **What is not checked**, because any number may stand there: values of counters and gauges but for floats that cannot be, sums of
@@ -43,6 +44,7 @@ mod copies;
 mod declared;
 mod directories;
 mod errors;
+mod events;
 mod findings;
 mod gauges;
 mod header;

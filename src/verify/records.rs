@@ -207,7 +207,7 @@ fn check_keys(pass: &mut Pass<'_, '_>, declared: &Declared) {
             }
             (_, Some(Series { record, .. })) => {
                 let bounds = match record.buckets {
-                    Buckets::Classic(range) => pass.contents().text_words(range),
+                    Buckets::Classic(range) | Buckets::Events(_, range) => pass.contents().text_words(range),
                     _ => Vec::new(),
                 };
                 let parameters = [entry.words[BUCKETS_WORD], entry.words[FACTOR_WORD]];

@@ -43,7 +43,8 @@ pub(super) fn check(pass: &mut Pass<'_, '_>, declared: &Declared) {
 }
 
 fn check_table(pass: &mut Pass<'_, '_>, declared: &Declared, table: u64, is_in_force: bool) {
-    for (entry, series, placement) in declared.placed(Space::Blocks) {
+    let blocks = declared.placed(Space::Blocks);
+    for (entry, series, placement) in blocks.filter(|(_, series, _)| series.record.kind.is_histogram()) {
         let time = pass.load(pass.geometry.reset_since_offset(table, entry.number));
         let place = Place::ResetRecord {
             table,
@@ -78,10 +79,20 @@ fn check_times(pass: &mut Pass<'_, '_>, declared: &Declared, table: u64) {
         if number > reserved {
             let message = format!("a time of a reset, and there are {reserved} records");
             pass.error("9.11", place, offset, message);
-        } else if series.is_some_and(|series| series.record.kind.space() == Space::Gauges) {
-            pass.error("9.11", place, offset, "a time of a reset; gauges are not reset");
+        } else if series.is_some_and(|series| is_never_reset(series.record.kind)) {
+            pass.error(
+                "9.11",
+                place,
+                offset,
+                "a time of a reset; gauges and events are not reset",
+            );
         }
     }
+}
+
+/// Kinds that a reset leaves as they are.
+fn is_never_reset(kind: Kind) -> bool {
+    kind.space() == Space::Gauges || kind == Kind::Events
 }
 
 fn check_counters(pass: &mut Pass<'_, '_>, declared: &Declared, table: u64) {

@@ -2,12 +2,14 @@
 
 use super::blocks::check_line;
 use super::declared::{Declared, Series};
+use super::events;
 use super::lanes::check_shared_counter;
 use super::pass::Pass;
 use super::report::Place;
 use super::states::{check_float_sum, check_padding};
 use crate::layout::block::*;
 use crate::layout::kind::Space;
+use crate::layout::record::Buckets;
 use crate::layout::{LINE_WORDS, WORD_LENGTH};
 use crate::sync::{Acquire, fence};
 
@@ -22,7 +24,12 @@ pub(super) fn check(pass: &mut Pass<'_, '_>, declared: &Declared) {
     for (entry, series, placement) in declared.ready(Space::Blocks) {
         let place = Place::SharedRecord(entry.number);
         let start = pass.geometry.shared_blocks_offset + placement;
-        if pass.is_stored(place, start, series.shape.shared_length(), "ready") {
+        if !pass.is_stored(place, start, series.record.shared_length(), "ready") {
+            continue;
+        }
+        if let Buckets::Events(..) = series.record.buckets {
+            events::check_shared(pass, place, start);
+        } else {
             check_block(pass, series, place, start);
         }
     }

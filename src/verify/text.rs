@@ -28,8 +28,8 @@ pub(super) fn check(pass: &mut Pass<'_, '_>, declared: &Declared) {
             ],
             (_, Some(series)) => {
                 let mut ranges = vec![(series.record.labels, TEXT_WORD)];
-                if let Buckets::Classic(bounds) = series.record.buckets {
-                    ranges.push((bounds, EXTRA_WORD));
+                if let Buckets::Classic(extra) | Buckets::Events(_, extra) = series.record.buckets {
+                    ranges.push((extra, EXTRA_WORD));
                 }
                 ranges
             }

@@ -48,6 +48,7 @@ pub fn program() -> String {
     calls::packed_words(&mut out);
     calls::buckets(&mut out);
     calls::blocks(&mut out);
+    calls::rings(&mut out);
     out.push_str("    return failures != 0;\n}\n");
     out
 }
@@ -61,7 +62,7 @@ fn compile_time(out: &mut String) {
         )
         .unwrap();
     };
-    let numbers: [(&str, u64); 54] = [
+    let numbers: [(&str, u64); 60] = [
         ("MAGIC", MAGIC),
         ("MAGIC_SWAPPED", MAGIC.swap_bytes()),
         ("VERSION", VERSION),
@@ -97,6 +98,12 @@ fn compile_time(out: &mut String) {
         ("MAX_LABEL_VALUE_LENGTH", 1024),
         ("MAX_ENCODED_LENGTH", labels::MAX_ENCODED_LENGTH as u64),
         ("SEAL_INTERVAL", 16_384),
+        ("MAX_EVENT_CAPACITY_LOG2", 16),
+        ("MAX_EVENT_LENGTH", 4096),
+        ("MAX_SCHEMA_LENGTH", 4096),
+        ("MAX_EVENT_KINDS", 64),
+        ("MAX_EVENT_FIELDS", 64),
+        ("MAX_EVENT_NAME_LENGTH", 63),
         ("ERROR_READY", 1),
         ("ERROR_TEXT_CUT", 1 << 32),
         ("READY", record::READY),

@@ -10,7 +10,7 @@ use shmetrics::layout::fields::{Field, FieldType, STRUCTURES, Structure};
 use shmetrics::layout::geometry::*;
 use shmetrics::layout::header::{ERROR_LOG_VERSION, MAGIC, VERSION};
 use shmetrics::layout::kind::{Kind, Merge};
-use shmetrics::layout::{Fnv, LINE_LENGTH, REGION_ALIGNMENT, block, labels, record};
+use shmetrics::layout::{Fnv, LINE_LENGTH, REGION_ALIGNMENT, block, events, labels, record};
 use shmetrics::protocol::{index, latch, placement};
 
 /// What a reader of the header must know before the first constant.
@@ -228,7 +228,7 @@ fn constants(out: &mut String) {
     );
 
     part(out, "Limits [19]");
-    let limits: [(&str, u64); 24] = [
+    let limits: [(&str, u64); 30] = [
         ("MAX_PROCESS_SLOTS", MAX_PROCESS_SLOTS),
         ("MAX_LANES", MAX_LANES),
         ("MAX_RECORDS", MAX_RECORDS),
@@ -252,6 +252,12 @@ fn constants(out: &mut String) {
         ("MAX_LABEL_NAME_LENGTH", labels::MAX_LABEL_NAME_LENGTH as u64),
         ("MAX_LABEL_VALUE_LENGTH", labels::MAX_LABEL_VALUE_LENGTH as u64),
         ("MAX_ENCODED_LENGTH", labels::MAX_ENCODED_LENGTH as u64),
+        ("MAX_EVENT_CAPACITY_LOG2", events::MAX_EVENT_CAPACITY_LOG2.into()),
+        ("MAX_EVENT_LENGTH", events::MAX_EVENT_LENGTH),
+        ("MAX_SCHEMA_LENGTH", events::MAX_SCHEMA_LENGTH as u64),
+        ("MAX_EVENT_KINDS", events::MAX_EVENT_KINDS as u64),
+        ("MAX_EVENT_FIELDS", events::MAX_EVENT_FIELDS as u64),
+        ("MAX_EVENT_NAME_LENGTH", events::MAX_EVENT_NAME_LENGTH as u64),
         ("SEAL_INTERVAL", latch::SEAL_INTERVAL),
     ];
     for (name, value) in limits {
@@ -351,6 +357,12 @@ fn about(structure: &Structure) -> &'static str {
         }
         "state" => "The head of a copy in latch and ring; its buckets follow.",
         "ring slot" => "The head of a copy in the ring; a state follows.",
+        "events block" => {
+            "Line 0 of a block of events; the records follow. In the shared lane there is nothing else."
+        }
+        "event" => {
+            "The head of a record of a ring of events; its payload follows, as the schema of the series says."
+        }
         _ => "",
     }
 }

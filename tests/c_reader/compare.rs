@@ -68,6 +68,10 @@ fn compare(found: &str, series: &Series, trust: Trust) {
             }
             return;
         }
+        Value::Events(totals) => format!(
+            "written={} dropped={} held={} fullest={} capacity={}",
+            totals.written, totals.dropped, totals.held, totals.fullest, totals.capacity
+        ),
         Value::Histogram(value) => return histogram(found, value, series, trust),
         other => panic!("{other:?}"),
     };

@@ -7,6 +7,7 @@ sections of SPEC.md. The modules in the folder `segment_reader`, each built on t
     layout.py     2, 6 to 9, 12.1     where everything is; the header
     buckets.py    9.7, 9.8            buckets of histograms, shapes of blocks
     records.py    7, 12.2             families and series
+    events.py     9.12, 10.21         rings of events, schemas
     errors.py     9.10, 10.18         the error log
     resets.py     9.11, 10.19         what was reset
     processes.py  10.4, 10.5, 10.16   owners
@@ -124,6 +125,22 @@ class Printer:
         shown["reader"] = {"snapshots": self.taken, "torn_reads": 0, "bounded_results": 0, "reopened": 0}
         return shown
 
+    def events(self, snapshot: Snapshot) -> list[str]:
+        """Every event that is there, a line each, and how many were lost."""
+        events, lost = self.reader.events(snapshot)
+        lines: list[Json] = []
+        for event in events:
+            wall = self.header.created_ns + event.time - self.header.created_monotonic_ns
+            line: Json = {"event": event.kind.name if event.kind else f"kind-{event.code}",
+                          "timestamp": timestamp(min(max(wall, 0), WORD_MASK)), "timestamp_ns": event.time}
+            line |= {name: finite(value) if isinstance(value, float) else value
+                     for name, value in event.values.items()}
+            if event.truncated:
+                line["truncated"] = event.truncated
+            lines.append(line)
+        lines.append({"lost": lost})
+        return [json.dumps(line, separators=(",", ":"), allow_nan=False).replace("\x7f", "\\u007f") for line in lines]
+
     def _segment(self, snapshot: Snapshot) -> Json:
         header, resets = self.header, self.reader.resets.table
         ids = self.segment.load(layout.NEXT_ID) & 2**63 - 1
@@ -154,6 +171,8 @@ class Printer:
             shown["merge"] = family.merge.name.lower()
         if reading.histogram is not None:
             shown |= self._histogram(reading.histogram, reading.windows)
+        elif reading.events is not None:
+            shown |= vars(reading.events)
         elif family.kind in GAUGES and family.merge == Merge.EACH:
             shown["values"] = [{"process": process.name, "value": finite(value)} for process, value in reading.each]
         else:
@@ -240,6 +259,7 @@ def main() -> int:
     parser.add_argument("--cut", action="store_true", help="histograms end with the last closed epoch")
     parser.add_argument("--window", type=float, metavar="SECONDS", help="histograms show one closed window only")
     parser.add_argument("--processes", action="store_true", help="list what every process counted")
+    parser.add_argument("--events", action="store_true", help="print the events, and how many are lost, instead")
     parser.add_argument("--at", metavar="WALL_NS,MONOTONIC_NS", help="clocks to use instead of the real")
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="take N snapshots with one reader")
     parser.add_argument("--step", action="store_true",
@@ -260,7 +280,8 @@ def main() -> int:
                     break
                 at = clocks_of(asked) or at
             wall, monotonic = at or (time.time_ns(), time.clock_gettime_ns(time.CLOCK_MONOTONIC))
-            print(printer.line(reader.snapshot(wall, monotonic)), flush=True)
+            snapshot = reader.snapshot(wall, monotonic)
+            print("\n".join(printer.events(snapshot)) if options.events else printer.line(snapshot), flush=True)
     except Refused as refusal:
         print(refusal, file=sys.stderr)
         return 2

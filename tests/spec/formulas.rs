@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::iter::Peekable;
 
 use shmetrics::layout::block::BlockShape;
+use shmetrics::layout::events::{EVENTS_SHARED_LENGTH, EventsShape};
 use shmetrics::layout::geometry::{Capacities, Geometry};
 
 use crate::document::{Document, number};
@@ -377,6 +378,30 @@ fn shape_formulas_give_the_shape() {
             for (said, is) in expected {
                 assert_eq!(said, i128::from(is), "{shape:?}");
             }
+        }
+    }
+}
+
+#[test]
+fn event_formulas_give_the_shape() {
+    let spec = Document::spec();
+    let block = &spec.section("9.12").blocks[0].1;
+    for capacity in [2, 4, 256, 1 << 16] {
+        for record_length in [64, 128, 192] {
+            let Some(shape) = EventsShape::new(capacity, record_length) else {
+                continue;
+            };
+            let mut formulas = Formulas::new(block);
+            formulas.set("N", i128::from(capacity));
+            formulas.set("W", i128::from(record_length / 8));
+            for record in [0, capacity - 1] {
+                assert_eq!(
+                    formulas.call("ring", record as i128),
+                    shape.record(record) as i128
+                );
+            }
+            assert_eq!(formulas.value("length"), i128::from(shape.length()));
+            assert_eq!(formulas.value("shared_length"), i128::from(EVENTS_SHARED_LENGTH));
         }
     }
 }

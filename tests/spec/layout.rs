@@ -21,6 +21,8 @@ const ORDER: &[&str] = &[
     "ring slot",
     "error entry",
     "reset block",
+    "events block",
+    "event",
 ];
 
 #[test]
@@ -123,6 +125,7 @@ fn offsets_are_declared_in_tables_only() {
         include_str!("../../src/layout/record.rs"),
         include_str!("../../src/layout/directory.rs"),
         include_str!("../../src/layout/block.rs"),
+        include_str!("../../src/layout/events.rs"),
     ] {
         for line in source.lines() {
             // `NAME = offset, Type "name";` in the tables; other lines with " = " do not begin with a constant.

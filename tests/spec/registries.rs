@@ -2,7 +2,7 @@
 
 use shmetrics::buckets::{Classic, Exponential};
 use shmetrics::layout::kind::{Kind, Merge, Space};
-use shmetrics::layout::{block, directory, error_log, geometry, header, labels, record};
+use shmetrics::layout::{block, directory, error_log, events, geometry, header, labels, record};
 use shmetrics::{Preset, SegmentOptions, Unit, Value};
 
 use crate::document::{Document, number};
@@ -128,6 +128,15 @@ fn limits_are_those_of_the_code() {
             "SEAL_INTERVAL",
             &[shmetrics::protocol::latch::SEAL_INTERVAL as i128],
         ),
+        (
+            "MAX_EVENT_CAPACITY_LOG2",
+            &[events::MAX_EVENT_CAPACITY_LOG2 as i128],
+        ),
+        ("MAX_EVENT_LENGTH", &[events::MAX_EVENT_LENGTH as i128]),
+        ("MAX_SCHEMA_LENGTH", &[events::MAX_SCHEMA_LENGTH as i128]),
+        ("MAX_EVENT_KINDS", &[events::MAX_EVENT_KINDS as i128]),
+        ("MAX_EVENT_FIELDS", &[events::MAX_EVENT_FIELDS as i128]),
+        ("MAX_EVENT_NAME_LENGTH", &[events::MAX_EVENT_NAME_LENGTH as i128]),
         ("PROCESS_ROLE_LENGTH", &[directory::PROCESS_ROLE_LENGTH as i128]),
         (
             "PROCESS_COMMAND_LENGTH",

@@ -250,7 +250,7 @@ fn every_step_that_stores_has_a_line_in_the_table_of_deaths() {
         .collect();
     // Steps that store nothing another process could see: all of a reader, looking a key or a placement word up, refusing.
     let silent = |&(letter, number): &(char, u32)| {
-        letter == 'R' || [('I', 1), ('P', 1), ('M', 1), ('M', 4)].contains(&(letter, number))
+        matches!(letter, 'R' | 'O') || [('I', 1), ('P', 1), ('M', 1), ('M', 4)].contains(&(letter, number))
     };
     let (_, table) = spec
         .tables(&["Dies after", "Reader sees", "Adopter does"])

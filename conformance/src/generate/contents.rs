@@ -18,7 +18,7 @@ fn quarters(random: &mut Random) -> f64 {
 }
 
 /// Lanes whose front is committed.
-fn committed_lanes(image: &Image) -> Vec<u64> {
+pub(super) fn committed_lanes(image: &Image) -> Vec<u64> {
     let lanes = 1..=image.geometry().capacities.lanes;
     lanes
         .filter(|&lane| image.get(Place::Lane(lane), "lane_committed") != 0)

@@ -83,7 +83,7 @@ impl Series {
         };
         // The least bucket whose upper bound is not below the value.
         let bucket = match &self.scheme {
-            Scheme::None => return None,
+            Scheme::None | Scheme::Events(..) => return None,
             Scheme::Exponential(buckets) => {
                 (0..buckets.buckets() - 1).find(|&index| compared <= buckets.upper_bound(index))
             }
@@ -144,7 +144,7 @@ impl Image {
     pub fn commit_block(&mut self, series: &Series, lane: u64) -> &mut Self {
         if lane != SHARED && !self.is_block_committed(series, lane) {
             let (word, bit) = self.block_bit(series.placement, lane);
-            self.commit(series.shape.length());
+            self.commit(series.length());
             self.set_word(word, self.word(word) | 1 << bit);
         }
         self

@@ -3,6 +3,7 @@
 use shmetrics::layout::block::BlockShape;
 use shmetrics::layout::directory::{GAUGE_CELL_LENGTH, OwnerTag, SlotOwner, SlotState};
 use shmetrics::layout::directory::{PROCESS_COMMAND_LENGTH, PROCESS_ROLE_LENGTH};
+use shmetrics::layout::events::EventsShape;
 use shmetrics::layout::kind::{Kind, Merge};
 use shmetrics::layout::record::{PUBLISHED, TYPE_SERIES};
 
@@ -176,6 +177,7 @@ impl Image {
         }
         let last = self.add(place, "lane_incarnation", 1);
         if last > 0 && until >= Adoption::A4 {
+            self.mend_positions(lane);
             self.mend_counts(lane);
         }
         if until < Adoption::A5Partly {
@@ -217,6 +219,18 @@ impl Image {
         }
     }
 
+    /// A4, of events: one that landed, and was not counted before its writer died.
+    fn mend_positions(&mut self, lane: u64) {
+        for (series, shape) in self.committed_rings(lane) {
+            let place = Place::Events(self.block_offset(&series, lane));
+            let next = self.get(place, "event_position");
+            let record = self.event_offset(&series, &shape, lane, next);
+            if self.get(Place::Event(record), "event_sequence") == 2 * next + 2 {
+                self.set(place, "event_position", next + 1);
+            }
+        }
+    }
+
     /// A5, without whose it is.
     fn store_baseline(&mut self, lane: u64) {
         let place = Place::Lane(lane);
@@ -238,12 +252,28 @@ impl Image {
             self.set(block, "baseline_count", count)
                 .set(block, "baseline_sum", sum);
         }
+        for (series, _) in self.committed_rings(lane) {
+            let place = Place::Events(self.block_offset(&series, lane));
+            let position = self.get(place, "event_position");
+            self.set(place, "event_baseline", position);
+        }
     }
 
     fn committed_blocks(&self, lane: u64) -> Vec<Series> {
         let mut series = self.placed();
         series.retain(|series| series.kind.is_histogram() && self.is_block_committed(series, lane));
         series
+    }
+
+    fn committed_rings(&self, lane: u64) -> Vec<(Series, EventsShape)> {
+        let mut rings = Vec::new();
+        for series in self.placed() {
+            if series.kind == Kind::Events && self.is_block_committed(&series, lane) {
+                let shape = EventsShape::unpack(self.get(Place::Record(series.number), "buckets"));
+                rings.extend(shape.map(|shape| (series, shape)));
+            }
+        }
+        rings
     }
 
     /// Every placed series, as its record says; without its buckets.

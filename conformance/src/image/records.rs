@@ -3,6 +3,7 @@
 use shmetrics::buckets::Exponential;
 use shmetrics::layout::block::BlockShape;
 use shmetrics::layout::directory::OwnerTag;
+use shmetrics::layout::events::{EVENTS_SHARED_LENGTH, EventsShape};
 use shmetrics::layout::kind::{Kind, Merge, Space};
 use shmetrics::layout::record::{FLAG_OVERFLOW, PUBLISHED, READY, TYPE_FAMILY, TYPE_SERIES, TextRange};
 use shmetrics::layout::{Fnv, LINE_LENGTH, labels};
@@ -77,6 +78,8 @@ pub enum Scheme {
     Exponential(Exponential),
     /// Given bounds, not validated.
     Classic(Vec<f64>),
+    /// No histogram, but a ring of events, and its schema, not validated.
+    Events(EventsShape, String),
 }
 
 /// What makes a series besides its family and labels.
@@ -114,6 +117,15 @@ impl Parameters {
     pub fn classic(bounds: &[f64]) -> Self {
         Parameters {
             scheme: Scheme::Classic(bounds.to_vec()),
+            ..Self::plain()
+        }
+    }
+
+    /// Of an events series. Panics if the ring is outside its limits.
+    pub fn events(capacity: u64, record_length: u64, schema: &str) -> Self {
+        let shape = EventsShape::new(capacity, record_length).expect("a ring within its limits");
+        Parameters {
+            scheme: Scheme::Events(shape, schema.to_owned()),
             ..Self::plain()
         }
     }
@@ -248,7 +260,7 @@ impl Image {
             match kind.space() {
                 Space::Counters => self.commit(LINE_LENGTH),
                 Space::Gauges => {}
-                Space::Blocks => self.commit(shape.shared_length()),
+                Space::Blocks => self.commit(series.shared_length()),
             }
             self.set(Place::Record(series.number), "ready", READY);
         }
@@ -261,6 +273,7 @@ impl Image {
                 .iter()
                 .flat_map(|bound| bound.to_bits().to_ne_bytes())
                 .collect(),
+            Scheme::Events(_, schema) => schema.clone().into_bytes(),
             _ => Vec::new(),
         };
         let [text, extra] = self.store_texts(series.number, [labels, &bounds]);
@@ -275,7 +288,7 @@ impl Image {
         self.set(place, "text", text).set(place, "unit", series.family);
         self.set(place, "factor", parameters.factor.to_bits());
         match &parameters.scheme {
-            Scheme::None => {}
+            Scheme::None | Scheme::Events(..) => {}
             Scheme::Classic(_) => {
                 self.set(place, "extra", extra);
             }
@@ -286,8 +299,12 @@ impl Image {
                 self.set(place, "buckets", word);
             }
         }
-        if series.kind.is_histogram() {
-            self.set(place, "length", series.shape.length());
+        if let Scheme::Events(shape, _) = &parameters.scheme {
+            self.set(place, "extra", extra)
+                .set(place, "buckets", shape.pack());
+        }
+        if series.kind.space() == Space::Blocks {
+            self.set(place, "length", series.length());
         }
         self.set(place, "created", parameters.created_ns);
         self.mend_record(series.number);
@@ -366,11 +383,7 @@ impl Image {
             self.set(Place::Record(unfinished), "cell", free + 1);
             free += self.get(Place::Record(unfinished), "length").max(1);
         }
-        let units = if series.kind.is_histogram() {
-            series.shape.length()
-        } else {
-            1
-        };
+        let units = series.length().max(1);
         assert!(free + units <= capacity, "no cell is left");
         self.set(Place::Header, word, series.number << 40 | free);
         if until >= Registration::P3 {
@@ -382,11 +395,30 @@ impl Image {
     }
 }
 
+impl Series {
+    /// Bytes of its block; 0 for counters and gauges.
+    pub fn length(&self) -> u64 {
+        match &self.scheme {
+            Scheme::Events(shape, _) => shape.length(),
+            _ if self.kind.is_histogram() => self.shape.length(),
+            _ => 0,
+        }
+    }
+
+    /// Bytes of its block in the shared lane.
+    pub fn shared_length(&self) -> u64 {
+        match &self.scheme {
+            Scheme::Events(..) => EVENTS_SHARED_LENGTH,
+            _ => self.shape.shared_length(),
+        }
+    }
+}
+
 impl Scheme {
     /// Number of buckets; 0 if there are none.
     pub fn buckets(&self) -> usize {
         match self {
-            Scheme::None => 0,
+            Scheme::None | Scheme::Events(..) => 0,
             Scheme::Exponential(buckets) => buckets.buckets(),
             Scheme::Classic(bounds) => bounds.len() + 1,
         }

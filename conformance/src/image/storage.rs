@@ -95,6 +95,9 @@ impl Image {
             let word = self.get(place, "buckets");
             let octaves =
                 i64::from((word >> 32) as u16 as i16).saturating_sub(i64::from((word >> 16) as u16 as i16));
+            if kind == Kind::Events {
+                return fits.then_some((number, kind.space(), placement, units, LINE_LENGTH));
+            }
             let buckets = match kind {
                 Kind::HistogramClassic => self.get(place, "extra") as u32 as u64 / 8 + 1,
                 _ => (octaves.max(0) as u64).checked_shl(u32::from(word as u8))? + 2,

@@ -49,6 +49,7 @@ impl Plan {
                 let value = match *value {
                     // What protobuf can hold: above 2^53 the nearest.
                     Value::CounterU64(value) => value as f64,
+                    Value::Events(totals) => totals.written as f64,
                     Value::CounterF64(value) => value,
                     Value::GaugeI64(Some(value)) => value as f64,
                     Value::GaugeF64(Some(value)) => value,

@@ -166,6 +166,7 @@ impl Told {
     pub(super) fn of(value: &Value) -> Told {
         let (kind, bits) = match *value {
             Value::CounterU64(value) => (Kind::Whole, value),
+            Value::Events(totals) => (Kind::Whole, totals.written),
             Value::GaugeI64(Some(value)) if value >= 0 => (Kind::Whole, value as u64),
             Value::GaugeI64(Some(value)) => (Kind::Negative, value as u64),
             Value::CounterF64(value) | Value::GaugeF64(Some(value)) => (Kind::Float, value.to_bits()),

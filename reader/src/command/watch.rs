@@ -182,7 +182,10 @@ fn rates(now: &Snapshot, before: Option<&Snapshot>) -> (Vec<Rate>, Option<f64>) 
             (Value::Histogram(now), Some(Value::Histogram(before))) => {
                 Some(now.count.wrapping_sub(before.count) as f64)
             }
-            (Value::CounterU64(_) | Value::CounterF64(_) | Value::Histogram(_), _) => None,
+            (Value::Events(now), Some(Value::Events(before))) => {
+                Some(now.written.wrapping_sub(before.written) as f64)
+            }
+            (Value::CounterU64(_) | Value::CounterF64(_) | Value::Histogram(_) | Value::Events(_), _) => None,
             _ => return Rate::Never,
         };
         let seconds = seconds.filter(|seconds| *seconds > 0.0);

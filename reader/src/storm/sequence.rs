@@ -33,6 +33,9 @@ fn fell(earlier: &Value, later: &Value) -> bool {
     match (earlier, later) {
         (Value::CounterU64(earlier), Value::CounterU64(later)) => earlier > later,
         (Value::CounterF64(earlier), Value::CounterF64(later)) => earlier > later,
+        (Value::Events(earlier), Value::Events(later)) => {
+            earlier.written > later.written || earlier.dropped > later.dropped
+        }
         (Value::Histogram(earlier), Value::Histogram(later)) => {
             let buckets = earlier.counts.iter().zip(&later.counts);
             // Only the count of what is bounded has bounds.

@@ -4,6 +4,7 @@ use super::tables::Tables;
 use crate::layout::LINE_LENGTH;
 use crate::layout::block::BlockShape;
 use crate::layout::directory::OwnerTag;
+use crate::layout::events::EventsShape;
 use crate::layout::header::RESERVED_OFFSET;
 use crate::layout::kind::{Kind, Merge, Space};
 use crate::layout::record::*;
@@ -20,6 +21,23 @@ pub(crate) fn for_each_block(attachment: &Attachment, mut visit: impl FnMut(u64,
             .then(|| light_shape(tables, number, kind))
             .flatten();
         if let (Some(placement), Some(shape)) = (cell.checked_sub(1), shape) {
+            let end = placement.saturating_add(shape.length());
+            if placement.is_multiple_of(LINE_LENGTH) && end <= tables.geometry.capacities.blocks_length {
+                visit(placement, shape);
+            }
+        }
+    });
+}
+
+/// Visits the blocks of all placed events series: byte offset in the block region and shape. As [`for_each_block`].
+pub(crate) fn for_each_event_ring(attachment: &Attachment, mut visit: impl FnMut(u64, EventsShape)) {
+    for_each_series(attachment, |tables, number, kind| {
+        if kind != Kind::Events {
+            return;
+        }
+        let placement = tables.load(number, CELL_WORD).checked_sub(1);
+        let shape = EventsShape::unpack(tables.load(number, BUCKETS_WORD));
+        if let (Some(placement), Some(shape)) = (placement, shape) {
             let end = placement.saturating_add(shape.length());
             if placement.is_multiple_of(LINE_LENGTH) && end <= tables.geometry.capacities.blocks_length {
                 visit(placement, shape);

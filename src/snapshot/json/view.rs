@@ -112,6 +112,13 @@ impl Serialize for SeriesView<'_> {
                 map.serialize_entry("values", &List(|| values.iter().map(EachView::new)))?
             }
             Value::Histogram(histogram) => histogram_entries(&mut map, histogram)?,
+            Value::Events(totals) => {
+                map.serialize_entry("written", &totals.written)?;
+                map.serialize_entry("dropped", &totals.dropped)?;
+                map.serialize_entry("held", &totals.held)?;
+                map.serialize_entry("fullest", &totals.fullest)?;
+                map.serialize_entry("capacity", &totals.capacity)?;
+            }
         }
         map.end()
     }

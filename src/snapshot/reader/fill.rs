@@ -12,6 +12,7 @@ use crate::layout::kind::{Kind, Merge};
 use crate::protocol::{gauge, ids, placement};
 use crate::segment::open::stored_records;
 use crate::snapshot::catalog::{Catalog, CounterCell, Group, Member};
+use crate::snapshot::events::{self, EventTotals};
 use crate::snapshot::lanes::{self, Lane, Memory, Source};
 use crate::snapshot::merge::{self, Compensated};
 use crate::snapshot::owners::Owners;
@@ -29,6 +30,8 @@ pub(super) struct Sums {
     float: Vec<Compensated>,
     /// The greatest value shown: rounding must not make a float counter go down.
     shown: Vec<f64>,
+    /// The same of events written.
+    written: Vec<u64>,
     /// Where in the snapshot a group is; `None` = hidden.
     pub(super) positions: Vec<Option<usize>>,
     pub(super) process: process::Scratch,
@@ -112,6 +115,14 @@ impl Reader {
                     );
                     self.health.bounded_results += bounded(histogram);
                 }
+                Value::Events(totals) => {
+                    let lanes = source.lanes.iter().map(|lane| lane.number);
+                    *totals = events::totals(group, words, geometry, lanes);
+                    // An event may be seen to have landed before it is counted, and then only be counted later.
+                    let shown = &mut self.sums.written[index];
+                    *shown = totals.written.max(*shown);
+                    totals.written = *shown;
+                }
                 value => gauge_value(value, group, &self.owners, words, geometry),
             }
             if !(group.description.overflow && is_zero(&series.value)) {
@@ -187,6 +198,7 @@ fn empty_value(group: &Group) -> Value {
         (Kind::GaugeI64 | Kind::GaugeF64, Merge::Each, _) => Value::Each(Vec::new()),
         (Kind::GaugeI64, Merge::Mean, _) | (Kind::GaugeF64, ..) => Value::GaugeF64(None),
         (Kind::GaugeI64, ..) => Value::GaugeI64(None),
+        (Kind::Events, ..) => Value::Events(EventTotals::default()),
         (_, _, scheme) => Value::Histogram(Box::new(Histogram {
             count: 0,
             sum: 0.0,
@@ -214,6 +226,7 @@ fn is_zero(value: &Value) -> bool {
         Value::Histogram(histogram) => {
             histogram.count == 0 && histogram.invalid == 0 && histogram.quality == Quality::Exact
         }
+        Value::Events(totals) => *totals == EventTotals::default(),
     }
 }
 
@@ -258,6 +271,7 @@ impl Sums {
         self.float.clear();
         self.float.resize(groups, Compensated::default());
         self.shown.resize(groups, 0.0);
+        self.written.resize(groups, 0);
         let shared = |cell: &CounterCell| words.load(shared_counter(geometry, cell.placement as u64));
         let (whole, float) = (catalog.counters_u64(), catalog.counters_f64());
         whole.iter().for_each(|cell| self.add_whole(cell, shared(cell)));

@@ -11,6 +11,7 @@ use crate::layout::block::{BASELINE_COUNT, BASELINE_SUM};
 use crate::layout::directory::*;
 use crate::layout::kind::{Kind, Merge, Space};
 use crate::snapshot::catalog::{Catalog, CounterCell, Member};
+use crate::snapshot::events;
 use crate::snapshot::lanes::{Lane, Memory, Source};
 use crate::snapshot::merge::{self, Compensated};
 use crate::snapshot::owners::Owners;
@@ -137,6 +138,9 @@ fn add_values(
                 (value != 0.0).then_some(PerProcess::Counter(Number::F64(value)))
             }
             Space::Counters => (part.whole != 0).then_some(PerProcess::Counter(Number::U64(part.whole))),
+            Space::Blocks if kind == Kind::Events => {
+                (part.whole != 0).then_some(PerProcess::Counter(Number::U64(part.whole)))
+            }
             Space::Blocks => (part.whole != 0).then(|| PerProcess::Histogram {
                 count: part.whole,
                 sum: part.float.total(),
@@ -208,6 +212,12 @@ fn add_lane(parts: &mut [Part], lane: &Lane, catalog: &Catalog, memories: &[Memo
             .add(f64::from_bits(now) - f64::from_bits(before));
     }
     for (index, group) in catalog.groups().iter().enumerate() {
+        if group.description.kind == Kind::Events {
+            let members = group.members().iter();
+            parts[index].whole = members
+                .map(|member| events_part(lane, member, baseline, source))
+                .fold(0, u64::wrapping_add);
+        }
         if !group.description.kind.is_histogram() {
             continue;
         }
@@ -218,6 +228,18 @@ fn add_lane(parts: &mut [Part], lane: &Lane, catalog: &Catalog, memories: &[Memo
             }
         }
     }
+}
+
+/// Events that were written since the lane was taken.
+fn events_part(lane: &Lane, member: &Member, baseline: Baseline, source: Source<'_>) -> u64 {
+    let Source { words, geometry, .. } = source;
+    let written = events::written(words, geometry, lane.number, member);
+    written.map_or(0, |written| match baseline {
+        Baseline::Zero => written,
+        Baseline::Counters(_) => {
+            written.saturating_sub(events::written_before(words, geometry, lane.number, member))
+        }
+    })
 }
 
 /// Count and sum, in the exported unit, of one histogram since its lane was taken.

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use shmetrics::buckets::Exponential;
 use shmetrics::layout::block::BlockShape;
 use shmetrics::layout::directory::*;
+use shmetrics::layout::events::EventsShape;
 use shmetrics::layout::geometry::{self, Capacities, Geometry, Origin};
 use shmetrics::layout::header::IMMUTABLE_WORDS;
 use shmetrics::layout::{Fnv, labels, record};
@@ -394,5 +395,38 @@ pub(super) fn blocks(out: &mut String) {
             format!("shared_length({buckets})"),
             shape.shared_length() as usize,
         );
+    }
+}
+
+/// Rings of events, and words that are none.
+pub(super) fn rings(out: &mut String) {
+    out.push_str("    struct shmetrics_ring ring;\n");
+    for (capacity, length) in [(2, 64), (256, 256), (1 << 15, 128), (4, 4096)] {
+        let shape = EventsShape::new(capacity, length).unwrap();
+        same(out, &format!("shmetrics_ring_of({:#x}, &ring)", shape.pack()), 1);
+        same(out, "ring.capacity", capacity);
+        same(out, "ring.record_words", length / 8);
+        same(out, "shmetrics_events_length(ring)", shape.length());
+        for number in [0, 1, capacity - 1, capacity, 3 * capacity + 1] {
+            same(
+                out,
+                &format!("shmetrics_event_address(1024, &ring, {number})"),
+                1024 + 8 * shape.record(number) as u64,
+            );
+        }
+    }
+    for word in [
+        0,
+        8,
+        8 | 33 << 16,
+        8 | 520 << 16,
+        17 | 8 << 16,
+        64 | 8 << 16,
+        16 | 512 << 16,
+        8 | 8 << 16 | 1 << 8,
+        8 | 8 << 16 | 1 << 63,
+    ] {
+        assert_eq!(EventsShape::unpack(word), None);
+        same(out, &format!("shmetrics_ring_of(UINT64_C({word:#x}), &ring)"), 0);
     }
 }

@@ -51,8 +51,11 @@ RESET = 0xE80
 SINCE_VERSION_2 = 0xD00  # words from here on are reserved in version 1
 
 # 8 Kinds and merge rules
-Kind = IntEnum("Kind", "COUNTER_U64 COUNTER_F64 GAUGE_I64 GAUGE_F64 HISTOGRAM_INTEGER HISTOGRAM_FLOAT "
-                       "HISTOGRAM_CLASSIC")
+Kind = IntEnum("Kind", {
+    "COUNTER_U64": 1, "COUNTER_F64": 2, "GAUGE_I64": 3, "GAUGE_F64": 4,
+    "HISTOGRAM_INTEGER": 5, "HISTOGRAM_FLOAT": 6, "HISTOGRAM_CLASSIC": 7,
+    "EVENTS": 12,
+})
 COUNTERS = (Kind.COUNTER_U64, Kind.COUNTER_F64)
 GAUGES = (Kind.GAUGE_I64, Kind.GAUGE_F64)
 Merge = IntEnum("Merge", "SUM MIN MAX MEAN LAST EACH")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from .blocks import BASELINE_COUNT, BASELINE_SUM, Block, State
 from .buckets import Scheme, common_scheme
+from .events import Event, Totals, merged
 from .layout import (
     COUNTERS, GAUGES, KEPT_AFTER_DEATH, LANE_BASELINE_COUNTERS, LANE_BASELINE_OWNER, LANE_BASELINE_WORD, LANE_COMMITTED,
     LANE_INCARNATION, LANE_OWNER, SHARED_LANE, WORD_MASK, Kind, Merge, Segment, acquire_fence, float_of,
@@ -53,9 +54,12 @@ class Reading:
     each: list[tuple[Process, Number]] = field(default_factory=list)
     histogram: Histogram | None = None
     windows: Windows = field(default_factory=list)
+    events: Totals | None = None
 
     def says_nothing(self, kind: Kind) -> bool:
         """Overflow series are hidden then."""
+        if self.events is not None:
+            return self.events == Totals()
         if self.histogram is not None:
             return self.histogram.count == self.histogram.invalid == self.histogram.error == 0
         return self.value is None and not self.each if kind in GAUGES else self.value == 0
@@ -117,6 +121,8 @@ class Reader:
         self.segment.check_length()
         if group.family.kind in COUNTERS:
             return self._counter(snapshot, group)
+        if group.family.kind == Kind.EVENTS:
+            return self._events(snapshot, group)
         return self._gauge(snapshot, group) if group.family.kind in GAUGES else self._histogram(snapshot, group)
 
     def _counter(self, snapshot: Snapshot, group: Group) -> Reading:
@@ -211,6 +217,27 @@ class Reader:
                 merged.add(series, state)
         return Reading(histogram=merged, windows=windows)
 
+    # --- Events -----------------------------------------------------------------------------------------------------
+
+    def _events(self, snapshot: Snapshot, group: Group) -> Reading:
+        """How many there are, of all revisions."""
+        all_of = [series.rings.totals(list(snapshot.lanes)) for series in group.members if series.rings is not None]
+        return Reading(events=Totals(
+            sum(each.written for each in all_of), sum(each.dropped for each in all_of),
+            sum(each.held for each in all_of), max(each.fullest for each in all_of),
+            sum(each.capacity for each in all_of)))
+
+    def events(self, snapshot: Snapshot) -> tuple[list[Event], int]:
+        """All that are there, and how many are lost: read once, from the start."""
+        found, lost = [], 0
+        rings = (series.rings for group in snapshot.groups for series in group.members if series.rings is not None)
+        for ring in rings:
+            for lane in snapshot.lanes:
+                events, end = ring.events(lane, 0)
+                found.append(events)
+                lost += end - len(events)
+        return merged(found), lost
+
     # --- Per process ------------------------------------------------------------------------------------------------
 
     def process_values(self, snapshot: Snapshot, process: Process) -> Iterator[tuple[Group, Counted]]:
@@ -226,7 +253,7 @@ class Reader:
                 continue
             by_lane = [[lane[series.number] for series in group.shown if series.number in lane] for lane in lanes]
             count = sum(count for parts in by_lane for count, _ in parts) & WORD_MASK
-            if kind == Kind.COUNTER_U64:
+            if kind in (Kind.COUNTER_U64, Kind.EVENTS):
                 counted = Counted(count)
             else:
                 # Compensated per lane, and over the lanes [15].
@@ -255,6 +282,8 @@ class Reader:
                 base = load(self.segment.counter_baseline(lane, series.placement)) if is_covered else 0
                 value = gained(series.family.kind, word, base)
                 counted[series.number] = (value, 0.0) if series.family.kind == Kind.COUNTER_U64 else (0, value)
+            elif series.rings is not None:
+                counted[series.number] = series.rings.written(lane, not is_first), 0.0
             elif series.family.kind not in GAUGES and (block := self._block(series, lane)) is not None:
                 state = self._kept.get((series.number, lane), Kept()).state  # what the snapshot shows
                 base_count, base_sum = (0, 0) if is_first else (block.load(BASELINE_COUNT), block.load(BASELINE_SUM))

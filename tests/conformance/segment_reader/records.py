@@ -10,6 +10,7 @@ from collections import namedtuple
 from dataclasses import dataclass
 
 from .buckets import BlockShape, Classic, Exponential, Scheme
+from .events import Ring, Rings, schema_of
 from .layout import COUNTERS, RESERVED, Kind, Merge, Segment, acquire_fence, float_of, fnv1a
 
 READY, CELL = 1, 12  # words of a record
@@ -18,6 +19,7 @@ TYPE_FAMILY, TYPE_SERIES = 1, 2
 FLAG_OVERFLOW = 1
 MAX_BLOCK_LENGTH, MAX_RING_SLOTS, MAX_BOUNDS = 8388608, 64, 256
 MAX_NAME_LENGTH, MAX_HELP_LENGTH, MAX_UNIT_LENGTH = 255, 1024, 63
+MAX_SCHEMA_LENGTH = 4096
 MAX_LABELS, MAX_LABEL_NAME_LENGTH, MAX_LABEL_VALUE_LENGTH, MAX_ENCODED_LENGTH = 32, 255, 1024, 8192
 
 
@@ -59,6 +61,7 @@ class Series:
     placement: int
     scheme: Scheme | None  # histograms only, as is the next
     shape: BlockShape | None
+    rings: Rings | None  # events only
 
     @property
     def age(self) -> tuple[int, int]:
@@ -128,26 +131,30 @@ class Catalog:
                   self._range(record.unit, 0, MAX_UNIT_LENGTH, "unit"))
         return Family(number, kind, Merge(rule), *(decoded(self.segment.text(*each)) for each in ranges))
 
-    def _series_words(self, kind: Kind, record: Record) -> tuple[tuple[int, int], Scheme | None, BlockShape | None]:
-        """V-24 to V-27, as far as they look at nothing but the record: range of the labels, buckets, block."""
+    def _series_words(self, kind: Kind, record: Record) -> tuple[tuple[int, int], Scheme | None, BlockShape | None,
+                                                                 tuple[Ring, tuple[int, int]] | None]:
+        """V-24 to V-27, as far as they look at nothing but the record: range of the labels, buckets, block, ring of
+        events with the range of its schema."""
         labels_range = self._range(record.text, 0, MAX_ENCODED_LENGTH, "labels")
         scheme = self._scheme(kind, record)
+        events = self._ring(record) if kind == Kind.EVENTS else None
         factor, ring_slots = float_of(record.factor), record.shape >> 32 & 0xFF
         require(math.isfinite(factor) and factor > 0.0, f"V-25: the factor is {factor!r}")
         require(ring_slots <= MAX_RING_SLOTS, f"V-25: {ring_slots} ring slots, at most {MAX_RING_SLOTS}")
         shape = BlockShape(scheme.buckets, ring_slots) if scheme else None
-        length = shape.length if shape else 0
+        length = shape.length if shape else events[0].length if events else 0
         require(record.length == length <= min(MAX_BLOCK_LENGTH, self.header.blocks_length),
                 f"V-26: the length is {record.length}, by the parameters {length}")
         require(1 <= record.unit <= self.header.records, f"V-27: record {record.unit} of {self.header.records}")
-        return labels_range, scheme, shape
+        return labels_range, scheme, shape, events
 
     def _series(self, number: int, kind: Kind, record: Record) -> Series:
         """V-24 to V-30, in the order of 12.2."""
-        labels_range, scheme, shape = self._series_words(kind, record)
+        labels_range, scheme, shape, events = self._series_words(kind, record)
         start, end = record.cell - 1, record.cell - 1 + (record.length or 1)
-        space = "blocks_length" if shape else "counters" if kind in COUNTERS else "gauges"
-        require(record.cell != 0 and end <= getattr(self.header, space) and (not shape or start % 128 == 0),
+        is_block = shape is not None or events is not None
+        space = "blocks_length" if is_block else "counters" if kind in COUNTERS else "gauges"
+        require(record.cell != 0 and end <= getattr(self.header, space) and (not is_block or start % 128 == 0),
                 f"V-28: the cell word is {record.cell:#x}")
         family = self._family_named(record.unit)
         if family is None or family.kind != kind:
@@ -158,10 +165,22 @@ class Catalog:
         encoded = self.segment.text(*labels_range)
         labels = decoded_labels(encoded)
         require(not isinstance(scheme, Classic) or scheme.is_valid, "V-25: the bounds are not finite and increasing")
+        rings = None
+        if events is not None:
+            schema = schema_of(decoded(self.segment.text(*events[1])), events[0])
+            require(schema is not None, "V-29: the schema is none")
+            rings = Rings(self.segment, events[0], schema or {}, start)
         self._take(space, start, end)
         overflow = bool(record.shape >> 24 & FLAG_OVERFLOW)
         factor = float_of(record.factor)
-        return Series(number, family, encoded, labels, overflow, factor, record.created, start, scheme, shape)
+        return Series(number, family, encoded, labels, overflow, factor, record.created, start, scheme, shape, rings)
+
+    def _ring(self, record: Record) -> tuple[Ring, tuple[int, int]]:
+        """V-25, then V-24."""
+        ring = Ring.of_word(record.buckets)
+        require(ring is not None, f"V-25: the ring {record.buckets:#x} is outside the limits")
+        assert ring is not None
+        return ring, self._range(record.extra, 1, MAX_SCHEMA_LENGTH, "schema")
 
     def _scheme(self, kind: Kind, record: Record) -> Scheme | None:
         """V-24 and V-25, but for the values of bounds."""
@@ -201,7 +220,7 @@ def checked_kind(record: Record) -> Kind:
     kind = record.shape >> 8 & 0xFF
     require(record.has_right_checksum, "V-20: the record's checksum does not match its content; it is damaged")
     require(record.type in (TYPE_FAMILY, TYPE_SERIES), f"V-21: type {record.type} is not known")
-    require(Kind.COUNTER_U64 <= kind <= Kind.HISTOGRAM_CLASSIC, f"V-22: kind {kind} is not known")
+    require(kind in set(Kind), f"V-22: kind {kind} is not known")
     return Kind(kind)
 
 

@@ -37,7 +37,7 @@ class Table:
 
     def start(self, series: Series) -> int:
         """Since when a record counts [14]."""
-        return series.created if series.family.kind in GAUGES else max(series.created, self.time(series.number))
+        return series.created if series.family.kind in (*GAUGES, Kind.EVENTS) else max(series.created, self.time(series.number))
 
 
 class Resets:
@@ -78,7 +78,7 @@ class Resets:
             {series.number: segment.load(segment.reset_counter(table, series.placement))
              for series in reset if series.family.kind in COUNTERS},
             {series.number: self._histogram(table, series)
-             for series in reset if series.family.kind not in (*COUNTERS, *GAUGES)},
+             for series in reset if series.shape is not None},
         )
 
     def _histogram(self, table: int, series: Series) -> Baseline:

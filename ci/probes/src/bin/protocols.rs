@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use shmetrics::layout::block::BlockShape;
 use shmetrics::layout::error_log::ErrorText;
+use shmetrics::layout::events::EventsShape;
 use shmetrics::protocol::error_log::{self, Logged};
 use shmetrics::protocol::histogram::{
     self, FloatSum, Head, IntegerSum, Observation, State, Torn, read_live, store_incarnation,
@@ -17,7 +18,7 @@ use shmetrics::protocol::index::{self, Probe};
 use shmetrics::protocol::placement::{self, Full};
 use shmetrics::protocol::ring::{self, NoState};
 use shmetrics::protocol::shared::{self, Difference};
-use shmetrics::protocol::{gauge, latch, reset};
+use shmetrics::protocol::{events, gauge, latch, reset};
 use shmetrics::words::ReadWords;
 
 #[inline(never)]
@@ -146,6 +147,19 @@ fn baseline_read(word: ReadWords<'_>, table: ReadWords<'_>) -> Option<u64> {
     reset::is_still(word, number).then_some(copy)
 }
 
+#[inline(never)]
+fn event_write(position: &AtomicU64, number: u64, record: &[AtomicU64], time_ns: u64) {
+    events::write_at(position, number, record, |words| {
+        words.iter().for_each(|word| word.store(time_ns, Relaxed));
+    });
+}
+
+#[inline(never)]
+fn event_read(block: ReadWords<'_>, shape: &EventsShape, from: u64, into: &mut [u64]) -> bool {
+    let number = events::first(from, events::end(block, shape), shape);
+    events::read(block, shape, number, into)
+}
+
 fn main() {
     black_box(record_integer as fn(&Head, &AtomicU64, usize, Observation) -> u64);
     black_box(record_float as fn(&Head, &AtomicU64, usize, Observation) -> u64);
@@ -179,5 +193,7 @@ fn main() {
     black_box(log_error as fn(&[AtomicU64], &ErrorText, u64, u64) -> Logged);
     black_box(reset as fn(&AtomicU64, &AtomicU64));
     black_box(baseline_read as for<'a, 'b> fn(ReadWords<'a>, ReadWords<'b>) -> Option<u64>);
+    black_box(event_write as fn(&AtomicU64, u64, &[AtomicU64], u64));
+    black_box(event_read as for<'a> fn(ReadWords<'a>, &EventsShape, u64, &mut [u64]) -> bool);
     black_box(place as fn(&AtomicU64, u64, u64, &[AtomicU64; 256]) -> Result<u64, Full>);
 }

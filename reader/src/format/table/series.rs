@@ -41,7 +41,10 @@ pub(super) fn values(series: &[&Series]) -> Grid {
     for series in series {
         let quantity = |value: f64| quantity(value, unit(series));
         let whole_unit = matches!(unit(series), "seconds" | "bytes" | "ratio");
-        let is_gauge = !matches!(series.value, Value::CounterU64(_) | Value::CounterF64(_));
+        let is_gauge = !matches!(
+            series.value,
+            Value::CounterU64(_) | Value::CounterF64(_) | Value::Events(_)
+        );
         let rule = if is_gauge {
             series.description.merge.name()
         } else {
@@ -64,6 +67,16 @@ pub(super) fn values(series: &[&Series]) -> Grid {
                     let who = process_name(&each.role, each.slot);
                     row(format!("{} of {who}", title(series)), plain(each.value));
                 }
+            }
+            Value::Events(totals) => {
+                let dropped = match totals.dropped {
+                    0 => String::new(),
+                    dropped => format!(", {} dropped", grouped(dropped)),
+                };
+                row(
+                    title(series),
+                    format!("{} events{dropped}", grouped(totals.written)),
+                );
             }
             _ => {}
         }
