@@ -174,7 +174,9 @@ class Printer:
         elif reading.events is not None:
             shown |= vars(reading.events)
         elif family.kind in GAUGES and family.merge == Merge.EACH:
-            shown["values"] = [{"process": process.name, "value": finite(value)} for process, value in reading.each]
+            shown["values"] = [
+                {"process": process.name, "slot": process.slot, "value": finite(value)} for process, value in reading.each
+            ]
         else:
             shown["value"] = finite(reading.value)
         return shown

@@ -1,6 +1,6 @@
 //! `text`: every value on a line, nothing lost, nothing that could be taken for something else.
 
-use shmetrics::{Merge, Unit};
+use shmetrics::{Merge, Preset, Segment, Unit};
 
 use super::support::*;
 
@@ -84,4 +84,49 @@ fn text_says_why_there_is_nothing_to_tell() {
     assert_refused(&folder.run(&["text", "nothing"]), "nothing");
     std::fs::write(folder.path("junk"), "junk").unwrap();
     assert_refused(&folder.run(&["text", "junk"]), "junk");
+}
+
+#[test]
+fn live_processes_of_one_role_are_told_apart_wherever_they_are_shown() {
+    let folder = Folder::new();
+    // Who opens a segment twice has two slots, as two processes have.
+    let open = |role: &str| {
+        let segment = Segment::options()
+            .preset(Preset::Compact)
+            .role(role)
+            .open_or_create(&folder.path("app"))
+            .unwrap();
+        segment.gauge("open").merge(Merge::Each).register().unwrap();
+        segment
+    };
+    let owners = ["web", "web", "batch"].map(open);
+    for (value, owner) in owners.iter().enumerate() {
+        let gauge = owner.gauge("open").merge(Merge::Each).register().unwrap();
+        gauge.set(value as i64);
+    }
+    let snapshot = folder.json(&["snapshot", "app"]);
+    assert_eq!(
+        snapshot["series"][0]["values"],
+        serde_json::json!([
+            {"process": "web", "slot": 0, "value": 0},
+            {"process": "web", "slot": 1, "value": 1},
+            {"process": "batch", "slot": 2, "value": 2},
+        ])
+    );
+    let table = folder.run(&["snapshot", "app", "--format", "table"]).stdout;
+    for title in [
+        "open of web in slot 0 ",
+        "open of web in slot 1 ",
+        "open of batch ",
+    ] {
+        assert!(table.contains(title), "{title}: {table}");
+    }
+    let text = folder.run(&["text", "app"]).stdout;
+    for line in [
+        "open{process=\"web\",slot=\"0\"}: 0\n",
+        "open{process=\"web\",slot=\"1\"}: 1\n",
+        "open{process=\"batch\"}: 2\n",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
 }

@@ -187,6 +187,7 @@ pub(super) struct BucketView {
 #[derive(Serialize)]
 struct EachView<'a> {
     process: Cow<'a, str>,
+    slot: u64,
     value: crate::snapshot::Number,
 }
 
@@ -199,6 +200,7 @@ impl<'a> EachView<'a> {
         };
         EachView {
             process,
+            slot: of.slot,
             value: of.value,
         }
     }

@@ -1,7 +1,7 @@
 //! Series as rows: counters, gauges, histograms, and what each process counted.
 
 use shmetrics::Value;
-use shmetrics::snapshot::{Histogram, Number, PerProcess, Process, Quality, Series, Snapshot};
+use shmetrics::snapshot::{Histogram, Number, PerProcess, Process, ProcessValue, Quality, Series, Snapshot};
 
 use super::grid::Grid;
 use crate::format::units::{self, grouped, grouped_signed, quantity, seconds};
@@ -63,8 +63,7 @@ pub(super) fn values(series: &[&Series]) -> Grid {
             Value::GaugeI64(value) => row(title(series), optional(value.map(grouped_signed))),
             Value::GaugeF64(value) => row(title(series), optional(value.map(quantity))),
             Value::Each(values) => {
-                for each in values {
-                    let who = process_name(&each.role, each.slot);
+                for (each, who) in values.iter().zip(process_names(values)) {
                     row(format!("{} of {who}", title(series)), plain(each.value));
                 }
             }
@@ -90,6 +89,22 @@ fn plain(number: Number) -> String {
         Number::I64(value) => grouped_signed(value),
         Number::F64(value) => units::number(value),
     }
+}
+
+/// What the processes of these values are called: where several have one name, with their slots.
+fn process_names(values: &[ProcessValue]) -> Vec<String> {
+    let names: Vec<String> = values
+        .iter()
+        .map(|each| process_name(&each.role, each.slot))
+        .collect();
+    let is_alone = |name: &String| names.iter().filter(|other| *other == name).count() == 1;
+    let named = names.iter().zip(values);
+    named
+        .map(|(name, each)| match is_alone(name) {
+            true => name.clone(),
+            false => format!("{name} in slot {}", each.slot),
+        })
+        .collect()
 }
 
 fn process_name(role: &str, slot: u64) -> String {

@@ -53,6 +53,23 @@ fn the_schema_is_as_documented() {
 }
 
 #[test]
+fn processes_of_one_role_are_told_apart_by_their_slots() {
+    let segment = Segment::new();
+    let load = segment.single("load", Merge::Each, gauge());
+    for slot in [0, 2] {
+        segment.active(slot, "web");
+        load.set_gauge(slot, slot + 5, 1);
+    }
+    segment.lock_slots(true);
+    let shown = serde_json::to_value(snapshot_at(&mut segment.reader(), true, 9)).unwrap();
+    let expected = serde_json::json!([
+        {"process": "web", "slot": 0, "value": 5},
+        {"process": "web", "slot": 2, "value": 7},
+    ]);
+    assert_eq!(shown["series"][0]["values"], expected);
+}
+
+#[test]
 fn a_cut_says_its_epoch() {
     let segment = small();
     let cut = serde_json::to_value(snapshot_at(&mut segment.reader(), true, 9)).unwrap();
