@@ -4,7 +4,7 @@
 //! kept. A number that is another one, and as long, is put over what it was. If some are longer or shorter, what lies between these
 //! is moved, in large pieces. A family is written anew only when lines come or go.
 
-use shmetrics::snapshot::{Number, Value};
+use shmetrics::snapshot::{Number, Series, Value};
 
 use super::{Plan, SeriesLines};
 use crate::encoder::Source;
@@ -70,33 +70,76 @@ impl Page {
         sources: &[Source<'_>],
         scratch: &mut [u8],
     ) -> bool {
+        let mut values = Values::of(sources);
+        let mut fits = |(lines, kept): (&SeriesLines, &mut Kept)| {
+            let value = values.find(lines);
+            value.is_some_and(|value| kept.renew(value, &mut self.text))
+        };
+        match lines.iter().zip(&mut *kept).position(|pair| !fits(pair)) {
+            None => true,
+            Some(first) => self.moved(&lines[first..], &mut kept[first..], sources, scratch),
+        }
+    }
+
+    /// The same from a number on that does not fit where the one before was.
+    #[inline(never)]
+    fn moved(
+        &mut self,
+        lines: &[SeriesLines],
+        kept: &mut [Kept],
+        sources: &[Source<'_>],
+        scratch: &mut [u8],
+    ) -> bool {
+        let mut values = Values::of(sources);
         let mut moved = Moved {
             to: Cursor::new(scratch, 0),
             from: 0,
         };
-        let (mut source, mut all) = (usize::MAX, &[][..]);
         for (lines, kept) in lines.iter().zip(kept) {
-            if lines.source != source {
-                source = lines.source;
-                all = sources
-                    .get(source)
-                    .map_or(&[][..], |source| &source.snapshot.series);
-            }
-            let Some(series) = all.get(lines.series) else {
+            let Some(value) = values.find(lines) else {
                 return false;
             };
-            if kept.renew(&series.value, &mut self.text) {
+            let told = Told::of(value);
+            if told == kept.told || kept.put(told, &mut self.text) {
                 kept.spot.shift(moved.by());
-            } else if !moved.put(&self.text, kept, &series.value) {
+            } else if !moved.put(&self.text, kept, told) {
                 return false;
             }
         }
-        if moved.from > 0 {
-            moved.to.put(&self.text[moved.from..self.end]);
-            self.end = moved.to.at();
-            moved.to.copy_to(&mut self.text);
-        }
+        moved.to.put(&self.text[moved.from..self.end]);
+        self.end = moved.to.at();
+        moved.to.copy_to(&mut self.text);
         true
+    }
+}
+
+/// The values of series, found where they were when the lines were prepared.
+struct Values<'a> {
+    sources: &'a [Source<'a>],
+    /// The source of the series before: most families are of one.
+    source: usize,
+    series: &'a [Series],
+}
+
+impl<'a> Values<'a> {
+    fn of(sources: &'a [Source<'a>]) -> Values<'a> {
+        Values {
+            sources,
+            source: usize::MAX,
+            series: &[],
+        }
+    }
+
+    #[inline(always)]
+    fn find(&mut self, lines: &SeriesLines) -> Option<&'a Value> {
+        if lines.source != self.source {
+            self.source = lines.source;
+            self.series = self
+                .sources
+                .get(lines.source)
+                .map_or(&[], |source| &source.snapshot.series);
+        }
+        self.series.get(lines.series).map(|series| &series.value)
     }
 }
 
@@ -115,12 +158,11 @@ impl Moved<'_> {
 
     /// Puts what comes before a number, and another number in its place. No: there was none, or there is none.
     #[inline(always)]
-    fn put(&mut self, text: &[u8], kept: &mut Kept, value: &Value) -> bool {
-        let told = Told::of(value);
+    fn put(&mut self, text: &[u8], kept: &mut Kept, told: Told) -> bool {
         let Some(number) = told.number() else {
-            return told == kept.told;
+            return false;
         };
-        if kept.told == Told::default() {
+        if kept.told.kind == Kind::Absent {
             return false;
         }
         let old = kept.spot.range();
@@ -195,22 +237,34 @@ impl Kept {
     /// Has the text say the number of now, if it is that of before, or whole and as long.
     #[inline(always)]
     fn renew(&mut self, value: &Value, text: &mut [u8]) -> bool {
-        let whole = match *value {
-            Value::CounterU64(value) => value,
-            Value::GaugeI64(Some(value)) if value >= 0 => value as u64,
-            _ => return Told::of(value) == self.told,
+        // Two comparisons for nearly all, rather than a jump that depends on the kind.
+        let whole = if let Value::CounterU64(value) = *value {
+            value
+        } else if let Value::GaugeI64(Some(value @ 0..)) = *value {
+            value as u64
+        } else {
+            return self.is_told(value);
         };
         let told = Told {
             kind: Kind::Whole,
             bits: whole,
         };
-        if told == self.told {
-            return true;
-        }
-        let fits = self.spot.put(text, whole);
+        told == self.told || self.put(told, text)
+    }
+
+    /// Puts a number over the one of before, if it is whole and as long.
+    #[inline(always)]
+    fn put(&mut self, told: Told, text: &mut [u8]) -> bool {
+        let fits = told.kind == Kind::Whole && self.spot.put(text, told.bits);
         if fits {
             self.told = told;
         }
         fits
+    }
+
+    /// Apart, so that the way of whole numbers keeps what it needs in registers.
+    #[inline(never)]
+    fn is_told(&self, value: &Value) -> bool {
+        Told::of(value) == self.told
     }
 }
