@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Text(Text),
     /// Print or export a snapshot with rates again and again, one JSON object each
     Watch(Watch),
+    /// Print what happened, event by event, and follow it
+    Events(Events),
     /// Serve segments over HTTP: Prometheus, JSON, health
     Serve(Serve),
     /// Hand out values through named pipes, one for each process and one for all
@@ -69,8 +71,7 @@ pub(crate) fn parse() -> Result<Command, Failure> {
             Err(Failure::Quiet)
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
-            let commands =
-                "create, snapshot, text, watch, serve, pipe, inspect, verify, reset, retire, demo or torture";
+            let commands = "create, snapshot, text, watch, events, serve, pipe, inspect, verify, reset, retire, demo or torture";
             Err(Failure::Input(format!(
                 "which command? {commands}; see `shmetrics --help`"
             )))

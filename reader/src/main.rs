@@ -48,6 +48,7 @@ fn run() -> Result<(), Failure> {
         Command::Snapshot(flags) => command::snapshot::run(&flags),
         Command::Text(flags) => command::text::run(&flags),
         Command::Watch(flags) => command::watch::run(&flags),
+        Command::Events(flags) => command::events::run(&flags),
         Command::Serve(flags) => command::serve::run(&flags),
         Command::Pipe(flags) => command::pipe::run(&flags),
         Command::Inspect(flags) => command::inspect::run(&flags),

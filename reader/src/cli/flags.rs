@@ -154,6 +154,59 @@ pub(crate) struct Watch {
     pub(crate) wait: bool,
 }
 
+/// How events are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EventFormat {
+    /// An object on a line for each
+    Json,
+    /// For people
+    Text,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A line is {\"event\": KIND, \"timestamp\": …, \"timestamp_ns\": …} and the fields of its kind, which the segment itself declares;
+\"truncated\" names texts that were cut. Each thread keeps its last events only: what was overwritten before it was read is
+told as {\"lost\": …, \"dropped\": …}. Events of one thread come in their order, others by time.
+
+Examples:
+  shmetrics events app
+  shmetrics events app --follow --new --kind 'request_*'
+  shmetrics events app --format text --series http_lifecycle
+  shmetrics events app --print-cursor 2>cursor; shmetrics events app --after \"$(cat cursor)\"")]
+pub(crate) struct Events {
+    /// Name, path or shm:NAME; without it the only segment there is
+    #[arg(env = "SHMETRICS_PATH")]
+    pub(crate) path: Option<OsString>,
+    /// Go on with what happens from now on; when the segment is replaced, with the new one
+    #[arg(long, env = "SHMETRICS_FOLLOW", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    pub(crate) follow: bool,
+    /// Begin with the oldest events that are there: the default
+    #[arg(long, env = "SHMETRICS_SINCE_START", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    pub(crate) since_start: bool,
+    /// Begin with what is written from now on
+    #[arg(long, env = "SHMETRICS_NEW", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new(), conflicts_with = "since_start")]
+    pub(crate) new: bool,
+    /// Begin where another reader stopped
+    #[arg(long, env = "SHMETRICS_AFTER", value_name = "CURSOR", conflicts_with_all = ["new", "since_start"])]
+    pub(crate) after: Option<String>,
+    /// Say on stderr, at the end, where to go on
+    #[arg(long, env = "SHMETRICS_PRINT_CURSOR", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    pub(crate) print_cursor: bool,
+    /// Only kinds whose name matches: * any text, ? one character; may be given several times
+    #[arg(long, env = "SHMETRICS_KIND", value_name = "GLOB")]
+    pub(crate) kind: Vec<String>,
+    /// Only series whose name matches: * any text, ? one character
+    #[arg(long, env = "SHMETRICS_SERIES", value_name = "GLOB")]
+    pub(crate) series: Option<String>,
+    /// Output
+    #[arg(long, env = "SHMETRICS_FORMAT", value_enum, default_value = "json")]
+    pub(crate) format: EventFormat,
+    /// With --follow: time from one look to the next
+    #[arg(long, env = "SHMETRICS_INTERVAL", value_name = "TIME", default_value = "100ms", value_parser = values::duration)]
+    pub(crate) interval: Duration,
+}
+
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -2,6 +2,7 @@
 
 pub(crate) mod create;
 pub(crate) mod demo;
+pub(crate) mod events;
 pub(crate) mod inspect;
 pub(crate) mod pipe;
 pub(crate) mod reset;

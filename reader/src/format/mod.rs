@@ -1,5 +1,6 @@
 //! One file per output format.
 
+pub(crate) mod events;
 pub(crate) mod hex;
 pub(crate) mod json;
 pub(crate) mod table;

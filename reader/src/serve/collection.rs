@@ -8,6 +8,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::clock;
+use super::events::Wanted;
 use super::exposition::{Choice, Exposition};
 use super::families::Family;
 use super::health::{Health, Watch};
@@ -177,6 +178,32 @@ impl Collection {
         match self.one(name)?.told() {
             Told::Snapshot(snapshot) => written(snapshot),
             Told::Not(unavailable) => Err(unavailable),
+        }
+    }
+
+    /// Events of one segment.
+    pub(super) fn events(&mut self, name: Option<&str>, wanted: Wanted) -> Result<Vec<u8>, Unavailable> {
+        if self.is_by_name(name) && self.segments.iter().count() != 1 {
+            return Err(Unavailable {
+                problem: "unknown",
+                message: "there are several segments, or none: say which with ?segment=NAME; / lists them"
+                    .to_owned(),
+            });
+        }
+        let known = self.one(name)?.name.clone();
+        match self.segments.events(&known, wanted) {
+            Some(Ok(text)) => Ok(text),
+            Some(Err(problem)) => Err(Unavailable {
+                problem: problem.word,
+                message: problem.message,
+            }),
+            None => match self.one(Some(&known))?.told() {
+                Told::Not(unavailable) => Err(unavailable),
+                Told::Snapshot(_) => Err(Unavailable {
+                    problem: "unknown",
+                    message: "it was not read yet".to_owned(),
+                }),
+            },
         }
     }
 

@@ -30,6 +30,7 @@ pub(super) fn page(telemetry_path: &str, segments: &Segments) -> String {
          <li><a href=\"{metrics}\">{metrics}</a>: for Prometheus and other scrapers</li>\n\
          <li><a href=\"/json\">/json</a>: the snapshot</li>\n\
          <li><a href=\"/stats\">/stats</a>: names and values</li>\n\
+         <li><a href=\"/events\">/events</a>: what happened, event by event</li>\n\
          <li><a href=\"/health\">/health</a>: what somebody must act on</li>\n\
          </ul>\n<h2>Segments</h2>\n<ul>\n{list}</ul>\n</body></html>\n",
         version = env!("CARGO_PKG_VERSION"),

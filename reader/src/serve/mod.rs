@@ -13,6 +13,7 @@
 //! | `usage` | what `/proc` tells of a process |
 //! | `health` | what somebody must act on |
 //! | `exposition` | the formats that monitoring systems scrape |
+//! | `events` | what happened, event by event |
 //! | `stats` | names and values, and nothing else |
 //! | `landing` | the page for people |
 //! | `query` | the part of an address behind `?` |
@@ -27,6 +28,7 @@ mod answer;
 mod clock;
 mod collection;
 pub(crate) mod connections;
+mod events;
 mod exposition;
 mod families;
 mod health;

@@ -14,12 +14,20 @@ use super::places::Places;
 use super::processes::Processes;
 use super::segments::Segments;
 use super::telemetry::Server;
-use super::{clock, landing, query};
+use super::{clock, events, landing, query};
 use crate::cli::Serve;
 use crate::exit::Failure;
 
 /// Paths that the metrics cannot have.
-const TAKEN: [&str; 6] = ["/", "/json", "/stats", "/health", "/-/healthy", "/-/ready"];
+const TAKEN: [&str; 7] = [
+    "/",
+    "/json",
+    "/stats",
+    "/events",
+    "/health",
+    "/-/healthy",
+    "/-/ready",
+];
 
 /// Answers requests.
 #[derive(Debug)]
@@ -142,7 +150,21 @@ impl Routes {
                 let key = segment.is_none().then_some(Content::Stats);
                 self.content(key, wish, JSON, |collection| collection.stats(segment))
             }
+            "/events" => self.events(wish),
             _ => self.metrics(wish),
+        }
+    }
+
+    /// Each client has its own cursor, so nothing of this is shared.
+    fn events(&mut self, wish: &Wish<'_>) -> Answer {
+        match events::Wanted::parse(wish.headers, wish.query) {
+            Ok(wanted) => {
+                let (segment, content_type) = (wish.segment(), wanted.content_type());
+                self.content(None, wish, content_type, |collection| {
+                    collection.events(segment, wanted)
+                })
+            }
+            Err(problem) => Answer::line(StatusCode::BAD_REQUEST, &problem),
         }
     }
 

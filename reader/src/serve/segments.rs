@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use shmetrics::{Reader, Snapshot};
 
 use super::clock;
+use super::events::Wanted;
 use super::places::{self, Candidate, Places};
 use super::problem::Problem;
 
@@ -127,6 +128,13 @@ impl Segments {
     /// In the order in which they were found.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Attached> {
         self.attached.iter()
+    }
+
+    /// Events of the segment of this name; `None` if it cannot be read.
+    pub(super) fn events(&mut self, name: &str, wanted: Wanted) -> Option<Result<Vec<u8>, Problem>> {
+        let segment = self.attached.iter_mut().find(|segment| segment.name == name)?;
+        let reader = segment.reader.as_mut()?;
+        Some(wanted.read(reader).map_err(Problem::from))
     }
 
     /// Looks what is there, and reads it.

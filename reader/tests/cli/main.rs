@@ -5,6 +5,7 @@ mod demo;
 mod discover;
 mod enormous;
 mod errors;
+mod events;
 mod hex;
 mod hostile;
 mod support;

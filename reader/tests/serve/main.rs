@@ -1,6 +1,7 @@
 //! `shmetrics serve` as scrapers, people and attackers meet it: every request is made by hand, over TCP.
 
 mod client;
+mod events;
 mod formats;
 mod limits;
 mod memory;

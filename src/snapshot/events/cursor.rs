@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use super::Event;
+
 /// How far one reader of events is in each ring. Made by [`Reader::event_cursor`](crate::Reader::event_cursor), or from its text: with
 /// it another process, or the same one after a restart, goes on where this one stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +44,11 @@ impl EventCursor {
     /// The segment it belongs to.
     pub fn segment_id(&self) -> u64 {
         self.segment_id
+    }
+
+    /// Moves on behind this event, and those before it in its ring, as if they had been read with this cursor.
+    pub fn pass(&mut self, event: &Event) {
+        self.set(event.record, event.lane, event.position.saturating_add(1));
     }
 
     pub(in crate::snapshot) fn position(&self, record: u64, lane: u64) -> u64 {

@@ -41,6 +41,8 @@ pub struct Event {
     pub truncated: u64,
     /// The process that wrote it; `None` if it had no slot.
     pub writer: Option<WrittenBy>,
+    /// The number of the record of its series.
+    pub record: u64,
     /// The lane in whose ring it is.
     pub lane: u64,
     /// Its number in that ring, from 0 on. Never given twice, whoever has the lane.
@@ -95,7 +97,7 @@ impl Event {
         words: &[u64],
         schema: &[Arc<EventKind>],
         series: &Arc<Description>,
-        (lane, position): (u64, u64),
+        (record, lane, position): (u64, u64, u64),
         origin: &Origin,
     ) -> Event {
         let word = |index: usize| words.get(index - 1).copied().unwrap_or(0);
@@ -142,6 +144,7 @@ impl Event {
                 slot: (tag.0 >> 48) - 1,
                 incarnation: tag.incarnation(),
             }),
+            record,
             lane,
             position,
         }

@@ -149,7 +149,13 @@ impl Ring<'_> {
             if !events::read(self.block, &self.shape, number, &mut words) {
                 continue;
             }
-            let event = Event::new(&words, self.schema, self.description, (self.lane, number), origin);
+            let event = Event::new(
+                &words,
+                self.schema,
+                self.description,
+                (self.record, self.lane, number),
+                origin,
+            );
             latest = event.timestamp_ns.max(latest);
             found.push((latest, index, event));
             taken += 1;
