@@ -1,6 +1,8 @@
 //! What an operation costs, next to a control in the same run: a rotating plain add.
 //!
-//! Expected on an idle machine: `inc` at most 3 times the control, a bound one at most 2 times, a duration record at most 16 times.
+//! Expected on an idle machine: `inc` at most 3 times the control, a bound one at most 2 times, a duration record at most 16 times,
+//! an id at most 60 times and one of a block at most 20 times; a state that is set, and a time mark with its time given, at most 120
+//! times.
 //! The summary after the benchmarks prints these ratios, each from interleaved rounds, so that a noisy machine disturbs both sides.
 
 use std::hint::black_box;
@@ -9,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
 use shmetrics::{
-    BlockIds, BoundCounter, BoundHistogram, Counter, FloatHistogram, Gauge, Histogram, Segment, Unit,
+    BlockIds, BoundCounter, BoundHistogram, Counter, FloatHistogram, Gauge, Histogram, Segment, State,
+    TimeMark, Unit,
 };
 
 /// Handles that take turns: one alone would measure how fast a load follows a store to the same word.
@@ -31,6 +34,8 @@ struct Bench {
     bound_histograms: Vec<BoundHistogram>,
     floats: Vec<FloatHistogram>,
     block_ids: BlockIds,
+    state: State,
+    mark: TimeMark,
     durations: Box<[Duration; DURATIONS]>,
 }
 
@@ -85,6 +90,13 @@ impl Bench {
         }));
         Bench {
             block_ids: segment.block_ids(),
+            state: segment
+                .state("status")
+                .status("OK", None)
+                .status("FATAL", Some(3))
+                .register()
+                .expect("a state"),
+            mark: segment.time_mark("last").register().expect("a time mark"),
             bound: counters.iter().map(Counter::bind).collect(),
             bound_histograms: histograms.iter().map(Histogram::bind).collect(),
             path,
@@ -128,6 +140,18 @@ impl Bench {
     fn next_id(&self) {
         for _ in 0..HANDLES {
             black_box(self.segment.next_id().unwrap_or(0));
+        }
+    }
+
+    fn set_state(&self) {
+        for n in 0..HANDLES {
+            self.state.set((n & 1) as u8);
+        }
+    }
+
+    fn mark(&self, turn: usize) {
+        for n in 0..HANDLES {
+            self.mark.mark_at_ns((turn * HANDLES + n) as u64);
         }
     }
 
@@ -191,11 +215,13 @@ fn benchmarks(criterion: &mut Criterion, bench: &Bench) {
     group.bench_function("gauge set", |b| b.iter(|| bench.gauge_set()));
     group.bench_function("next_id", |b| b.iter(|| bench.next_id()));
     group.bench_function("next id of a block", |b| b.iter(|| bench.next_of_block()));
+    group.bench_function("state", |b| b.iter(|| bench.set_state()));
     let mut turn = 0;
     let mut next = || {
         turn += 1;
         turn
     };
+    group.bench_function("time mark, time given", |b| b.iter(|| bench.mark(next())));
     group.bench_function("record_duration", |b| b.iter(|| bench.record(next())));
     group.bench_function("record_duration, bound", |b| {
         b.iter(|| bench.bound_record(next()))
@@ -270,7 +296,7 @@ fn main() {
     if std::env::args().any(|argument| argument == "--test" || argument == "--list") {
         return;
     }
-    let [_, inc, bound, record, bound_record, id, block_id] = ratios([
+    let [_, inc, bound, record, bound_record, id, block_id, state, mark] = ratios([
         &|_| bench.raw_add(),
         &|_| bench.inc(),
         &|_| bench.bound_inc(),
@@ -278,14 +304,18 @@ fn main() {
         &|turn| bench.bound_record(turn),
         &|_| bench.next_id(),
         &|_| bench.next_of_block(),
+        &|_| bench.set_state(),
+        &|turn| bench.mark(turn),
     ]);
     println!("ratios to a rotating raw add, medians of interleaved rounds:");
     println!("  inc {inc:.2} (expected at most 3)");
     println!("  inc, bound {bound:.2} (expected at most 2)");
     println!("  record_duration {record:.2} (expected at most 16)");
     println!("  record_duration, bound {bound_record:.2}");
-    println!("  next_id {id:.2} (expected at most 16)");
-    println!("  next id of a block {block_id:.2} (expected at most 6)");
+    println!("  next_id {id:.2} (expected at most 60)");
+    println!("  next id of a block {block_id:.2} (expected at most 20)");
+    println!("  state {state:.2} (expected at most 120)");
+    println!("  time mark, time given {mark:.2} (expected at most 120)");
     println!(
         "  two threads to one {:.2} (expected at most 1.25)",
         two_threads(&bench)

@@ -111,6 +111,8 @@ enum shmetrics_kind {
     SHMETRICS_KIND_HISTOGRAM_INTEGER = 5,
     SHMETRICS_KIND_HISTOGRAM_FLOAT = 6,
     SHMETRICS_KIND_HISTOGRAM_CLASSIC = 7,
+    SHMETRICS_KIND_TIME_MARK = 9,
+    SHMETRICS_KIND_STATE = 10,
     SHMETRICS_KIND_EVENTS = 12
 };
 /* Open, as kinds are. */
@@ -555,7 +557,7 @@ struct shmetrics_event {
     uint64_t event_sequence;                 /* 0x000 a64 */
     uint64_t event_time;                     /* 0x008 a64 */
     uint64_t event_shape;                    /* 0x010 a64 */
-    uint64_t event_writer;                   /* 0x018 a64 */
+    uint64_t event_writer;                   /* 0x018 tag */
 };
 
 /* ---- The structures are laid out as the file is ---- */

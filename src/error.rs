@@ -8,6 +8,7 @@ pub use crate::layout::error::LayoutError;
 pub use crate::layout::error::RecordError;
 pub use crate::layout::kind::{Kind, Merge};
 pub use crate::layout::labels::LabelError;
+pub use crate::layout::statuses::StatusError;
 
 /// Why a segment cannot be created or opened, for writing or for reading.
 #[derive(Debug, thiserror::Error)]
@@ -323,6 +324,14 @@ pub enum RegisterError {
         name: String,
         /// The cause.
         reason: String,
+    },
+    /// The statuses of a state are wrong.
+    #[error("{name}: {source}")]
+    Statuses {
+        /// The family.
+        name: String,
+        /// What is wrong.
+        source: StatusError,
     },
     /// The tables are damaged.
     #[error("{name}: the segment's {what} is damaged; retire the segment")]

@@ -2,7 +2,8 @@
 //!
 //! Nothing that was counted is touched, and workers do not notice. What they have counted so far is stored as a baseline in the segment,
 //! which readers subtract from then on; [`Series::since_ns`](crate::snapshot::Series::since_ns) says since when a series counts, so
-//! that whoever makes rates of it sees a counter that began anew and not one that went down. Gauges, losses, time windows and what is
+//! that whoever makes rates of it sees a counter that began anew and not one that went down. When something happened last (a
+//! [`TimeMark`](crate::TimeMark)) is never, until it happens again. Gauges, what happened first, states, losses, time windows and what is
 //! told per process are not reset.
 //!
 //! A reset is whole: a snapshot is either of before or of after it, for all its series. Whoever is killed in the middle has changed
@@ -207,7 +208,7 @@ impl Target {
                 let offset = self.geometry.reset_block_offset(table, *placement);
                 Some((offset, words.len() as u64 * WORD_LENGTH, is_known))
             }
-            BaselineCell::Counter { .. } => None,
+            BaselineCell::Counter { .. } | BaselineCell::None => None,
         };
         let ranges: Vec<(u64, u64, bool)> = std::iter::once(front)
             .chain(baselines.iter().filter_map(block))
@@ -254,6 +255,7 @@ impl Target {
                 *time = baseline.since_ns;
             }
             match &baseline.cell {
+                BaselineCell::None => {}
                 BaselineCell::Counter { placement, word } => {
                     self.word(geometry.reset_counter_offset(table, *placement))
                         .store(*word, Relaxed);

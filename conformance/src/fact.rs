@@ -1,7 +1,7 @@
 //! What must come out of a segment, stated by whoever made it, and compared with what a reader says.
 
 use shmetrics::Value;
-use shmetrics::snapshot::{Histogram, Number, PerProcess, Quality, Snapshot};
+use shmetrics::snapshot::{Histogram, Number, PerProcess, ProcessState, Quality, Snapshot};
 
 /// One thing that a snapshot must say.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,8 @@ enum Known {
     Value(Value),
     Each(Vec<(u64, Number)>),
     Histogram(Box<HistogramFact>),
+    /// Slot, status, streak, and whether it is healthy.
+    States(Vec<(u64, String, u64, bool)>),
     /// Events written, dropped, held, in the fullest ring; capacity.
     Events([u64; 5]),
     OfProcess(u64, Option<PerProcess>),
@@ -111,6 +113,19 @@ impl Fact {
     /// A gauge of the rule `each`: slots and values.
     pub fn each(name: &str, values: &[(u64, Number)]) -> Fact {
         Fact::new(name, Known::Each(values.to_vec()))
+    }
+
+    /// A time mark, nanoseconds since 1970; `None`: never.
+    pub fn time_mark(name: &str, time: Option<u64>) -> Fact {
+        Fact::new(name, Known::Value(Value::TimeMark(time)))
+    }
+
+    /// A state: slots, statuses, streaks, and whether they are healthy.
+    pub fn states(name: &str, states: &[(u64, &str, u64, bool)]) -> Fact {
+        let states = states
+            .iter()
+            .map(|&(slot, status, streak, healthy)| (slot, status.to_owned(), streak, healthy));
+        Fact::new(name, Known::States(states.collect()))
     }
 
     /// An exact histogram: count, and sum in the exported unit.
@@ -235,6 +250,13 @@ impl Fact {
                         found.fullest,
                         found.capacity,
                     ]
+            }
+            (Known::States(states), Some(Value::State(found))) => {
+                let told = |state: &ProcessState| {
+                    let name = state.name().into_owned();
+                    (state.slot, name, state.streak, state.is_healthy())
+                };
+                found.iter().map(told).eq(states.iter().cloned())
             }
             (Known::OfProcess(slot, value), Some(_)) => {
                 let found = of_process(snapshot, *slot, &self.name, &labels);

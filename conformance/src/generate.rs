@@ -10,16 +10,18 @@
 //! | `series` | families and series, also unfinished ones |
 //! | `contents` | what is counted, set and recorded |
 //! | `events` | events |
+//! | `marks` | time marks and states, from a stream of their own |
 //! | `random` | numbers |
 
 mod contents;
 mod events;
+mod marks;
 mod random;
 mod series;
 
 use shmetrics::layout::directory::OwnerTag;
 use shmetrics::layout::geometry::Capacities;
-use shmetrics::layout::kind::Kind;
+use shmetrics::layout::kind::{Kind, Space};
 
 use self::contents::{Counters, Histograms, Slots};
 use self::events::EventRings;
@@ -64,6 +66,7 @@ pub fn generate(seed: u64) -> Generated {
     let random = &mut Random::new(seed);
     let errors_random = &mut Random::beside(seed, 1);
     let resets_random = &mut Random::beside(seed, 2);
+    let marks_random = &mut Random::beside(seed, 3);
     let events_random = &mut Random::beside(seed, 12);
     let capacities = Capacities {
         errors: errors_random.below(6),
@@ -88,12 +91,14 @@ pub fn generate(seed: u64) -> Generated {
     errors(errors_random, &mut image, &tags, &mut facts);
     let mut slots = Slots::new(&image);
     slots.set(random, &mut image, &all);
+    let marks = marks::declare(marks_random, &mut image);
+    slots.set(marks_random, &mut image, &marks);
     depart(random, &mut image, &mut slots);
     resets(resets_random, &mut image, &all, &mut counters, &mut histograms);
     facts.extend(counters.facts(&all));
     facts.extend(histograms.facts());
     facts.extend(events.facts(&image));
-    let (free, held) = slots.facts(&image, &all);
+    let (free, held) = slots.facts(&image, &[all, marks].concat());
     Generated {
         image,
         facts,
@@ -151,7 +156,7 @@ fn resets(
 }
 
 fn is_counted(kind: Kind) -> bool {
-    !matches!(kind, Kind::GaugeI64 | Kind::GaugeF64)
+    kind.space() != Space::Gauges
 }
 
 /// Texts of which some are logged again, some twice at one moment, and the last may be cut short by a death.

@@ -6,6 +6,7 @@
 //! | `counters`, `gauges`, `histograms`, `rings` | `valid`, `damaged` | contents, by kind |
 //! | `deaths` | `valid` | processes that died in the middle |
 //! | `errors` | `valid`, `damaged` | the error log |
+//! | `marks` | `valid`, `damaged` | time marks, states |
 //! | `resets` | `valid`, `damaged` | resets |
 //! | `processes` | `valid` | what each process counted; descriptions |
 //! | `revisions`, `text` | `valid` | changed buckets; hostile and long texts |
@@ -23,6 +24,7 @@ mod gauges;
 mod histograms;
 mod invalid;
 mod limits;
+mod marks;
 mod processes;
 mod resets;
 mod revisions;
@@ -218,6 +220,7 @@ pub fn all() -> Vec<Golden> {
     all.extend(errors::all());
     all.extend(events::all());
     all.extend(resets::all());
+    all.extend(marks::all());
     all.extend(deaths::all());
     all.extend(processes::all());
     all.extend(revisions::all());

@@ -170,6 +170,8 @@ static const char *copy_record(uint64_t number, struct shmetrics_record *record)
     unsigned type = shmetrics_shape_type(record->shape), kind = shmetrics_shape_kind(record->shape);
     if (record->checksum != shmetrics_record_checksum(record)) return "V-20 BadChecksum";
     if (type != SHMETRICS_TYPE_FAMILY && type != SHMETRICS_TYPE_SERIES) return "V-21 UnknownType";
+    /* Those for statistics are known by name, and not shown here. */
+    if (kind >= SHMETRICS_KIND_TIME_MARK && kind <= SHMETRICS_KIND_STATE) return "V-22 UnknownKind (statistics)";
     if (kind < SHMETRICS_KIND_COUNTER_U64 ||
         (kind > SHMETRICS_KIND_HISTOGRAM_CLASSIC && kind != SHMETRICS_KIND_EVENTS))
         return "V-22 UnknownKind";

@@ -11,7 +11,8 @@ use shmetrics::snapshot::{Histogram, Number, Quality, Series, Value};
 /// Quantiles of a histogram, and what they are called.
 const QUANTILES: [(f64, &str); 4] = [(0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (0.999, "p999")];
 
-/// Appends a line per value: one for a counter or gauge, one per process for a gauge of each, and for a histogram `count`, `sum`,
+/// Appends a line per value: one for a counter or gauge, one per process for a gauge of each; `ns` of a time mark;
+/// `streak.STATUS` per process and `healthy` of a state; and for a histogram `count`, `sum`,
 /// `min`, `max`, `mean`, quantiles, and `invalid` and `error` if there were any. What has no value has no line.
 pub fn lines(snapshot: &Snapshot, out: &mut String) {
     for series in &snapshot.series {
@@ -26,6 +27,24 @@ pub fn lines(snapshot: &Snapshot, out: &mut String) {
                     let slot = slot.then_some(value.slot);
                     line(out, series, "", Some((process, slot)), value.value);
                 });
+            }
+            Value::TimeMark(Some(ns)) => line(out, series, "ns", None, Number::U64(*ns)),
+            Value::State(states) => {
+                let mut processes = crate::each::Processes::default();
+                processes.each(states, |state, process, slot| {
+                    let slot = slot.then_some(state.slot);
+                    let part = format!("streak.{}", state.name());
+                    line(
+                        out,
+                        series,
+                        &part,
+                        Some((process, slot)),
+                        Number::U64(state.streak),
+                    );
+                });
+                if let Some(healthy) = crate::each::as_gauge(&series.value) {
+                    line(out, series, "healthy", None, healthy);
+                }
             }
             Value::Events(totals) => line(out, series, "", None, Number::U64(totals.written)),
             Value::Histogram(histogram) => histogram_lines(out, series, histogram),
@@ -62,7 +81,7 @@ fn line(out: &mut String, series: &Series, part: &str, process: Option<(&str, Op
     push_name(out, &series.description.name);
     if !part.is_empty() {
         out.push('.');
-        out.push_str(part);
+        push_name(out, part);
     }
     let mut open = false;
     let mut pair = |out: &mut String, name: &str, value: &str| {

@@ -57,8 +57,8 @@ const NANOS: u64 = 1_000_000_000;
 const fn code(kind: Type) -> u64 {
     match kind {
         Type::Counter => 0,
-        Type::Gauge => 1,
         Type::Histogram => 4,
+        _ => 1,
     }
 }
 
@@ -84,6 +84,8 @@ enum Parts {
     Sample { prefix: Span },
     /// Labels; more of them and the value follow for each process.
     Each { labels: Span },
+    /// As `Each`, for each process and status.
+    State { labels: Span },
     Histogram {
         labels: Span,
         created: Span,
@@ -152,6 +154,9 @@ impl Plan {
         };
         match &series.value {
             Value::Each(_) => Parts::Each {
+                labels: self.constants.add(labels),
+            },
+            Value::State(_) if kind == Type::State => Parts::State {
                 labels: self.constants.add(labels),
             },
             Value::Histogram(histogram) => {

@@ -3,7 +3,8 @@
 //! Names of a segment may be anything, and several segments may use one name. What comes out never has a series twice, nor a name
 //! that belongs to two families. The rules, in the order in which they are applied:
 //!
-//! 1. A counter's samples end with `_total`, in every format.
+//! 1. A counter's samples end with `_total`, in every format; a time mark's with `_timestamp_seconds`. A state is two families: `name`
+//!    with its streaks, and `name_healthy`.
 //! 2. Families of several sources with the same name and type are one.
 //! 3. Families whose names need no change come first, by name; then the others, by name. Whose names are taken is written by the
 //!    scheme `values`, also if its name is legal: `U__x`. If that is taken, too, it is left out and counted.
@@ -21,7 +22,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use shmetrics::snapshot::{Description, Snapshot};
 
-pub(crate) use self::labels::{LE, PROCESS, SEGMENT, SLOT};
+pub(crate) use self::labels::{LE, PROCESS, SEGMENT, SLOT, STATUS};
 use self::labels::{is_each, labels};
 use crate::name::{Escaping, Place, by_values, escape};
 
@@ -31,6 +32,12 @@ pub(crate) enum Type {
     Counter,
     Gauge,
     Histogram,
+    /// A gauge of seconds since 1970.
+    TimeMark,
+    /// Gauges of streaks, one for each process and status.
+    State,
+    /// A gauge that says whether all processes of a state are healthy: the second family of a state.
+    Healthy,
 }
 
 /// Which names a family takes up beside its own, and how it is written.
@@ -43,6 +50,12 @@ pub(crate) enum Syntax {
 
 /// The suffix of a counter's samples.
 const TOTAL: &str = "_total";
+/// What a time mark's name ends with.
+const TIMESTAMP: &str = "_timestamp_seconds";
+/// What a time mark is exposed in, whatever unit was registered.
+const SECONDS: &str = "seconds";
+/// What the name of the second family of a state ends with.
+const HEALTHY: &str = "_healthy";
 
 impl Type {
     pub(crate) fn of(description: &Description) -> Type {
@@ -50,16 +63,23 @@ impl Type {
         match description.kind {
             CounterU64 | CounterF64 | Events => Type::Counter,
             HistogramInteger | HistogramFloat | HistogramClassic => Type::Histogram,
+            TimeMark => Type::TimeMark,
+            State => Type::State,
             _ => Type::Gauge,
         }
+    }
+
+    /// Does it count since some time?
+    pub(crate) const fn has_created(self) -> bool {
+        matches!(self, Type::Counter | Type::Histogram)
     }
 
     /// The word in `# TYPE`.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Type::Counter => "counter",
-            Type::Gauge => "gauge",
             Type::Histogram => "histogram",
+            _ => "gauge",
         }
     }
 
@@ -68,9 +88,9 @@ impl Type {
         match (self, syntax) {
             (Type::Counter, Syntax::OpenMetrics) => &["", TOTAL, "_created"],
             (Type::Counter, _) => &[TOTAL],
-            (Type::Gauge, _) => &[""],
             (Type::Histogram, Syntax::OpenMetrics) => &["", "_bucket", "_sum", "_count", "_created"],
             (Type::Histogram, _) => &["", "_bucket", "_sum", "_count"],
+            _ => &[""],
         }
     }
 }
@@ -144,11 +164,14 @@ pub(crate) fn resolve<'a>(
     for (number, (name, snapshot)) in sources.enumerate() {
         for (position, series) in snapshot.series.iter().enumerate() {
             let description = &*series.description;
-            let key = (description.name.as_str(), Type::of(description));
-            groups
-                .entry(key)
-                .or_default()
-                .push((number, name, position, description));
+            let kind = Type::of(description);
+            let second = (kind == Type::State).then_some(Type::Healthy);
+            for kind in [Some(kind), second].into_iter().flatten() {
+                groups
+                    .entry((description.name.as_str(), kind))
+                    .or_default()
+                    .push((number, name, position, description));
+            }
         }
     }
     let exposed = |name: &str, kind: Type| -> (String, bool) {
@@ -177,8 +200,13 @@ pub(crate) fn resolve<'a>(
             let mut texts = members.iter().map(|(.., description)| text(description));
             texts.find(|text| !text.is_empty()).unwrap_or("").to_owned()
         };
-        let unit = first(|description| &description.unit);
-        let same_unit = members.iter().all(|(.., description)| description.unit == unit);
+        let unit = match kind {
+            Type::TimeMark => SECONDS.to_owned(),
+            Type::State | Type::Healthy => String::new(),
+            _ => first(|description| &description.unit),
+        };
+        let same_unit =
+            kind == Type::TimeMark || members.iter().all(|(.., description)| description.unit == unit);
         let unit_is_told = same_unit
             && !unit.is_empty()
             && base.strip_suffix(&*unit).is_some_and(|rest| rest.ends_with('_'));
@@ -206,6 +234,8 @@ pub(crate) fn resolve<'a>(
 fn full_name(name: &str, kind: Type) -> Cow<'_, str> {
     match kind {
         Type::Counter if base_of(name).len() == name.len() => Cow::Owned(format!("{name}{TOTAL}")),
+        Type::TimeMark if !name.ends_with(TIMESTAMP) => Cow::Owned(format!("{name}{TIMESTAMP}")),
+        Type::Healthy => Cow::Owned(format!("{name}{HEALTHY}")),
         _ => Cow::Borrowed(name),
     }
 }
@@ -248,8 +278,14 @@ impl Family {
         if self.kind == Type::Histogram {
             reserved.push(LE);
         }
-        if members.iter().any(|(.., description)| is_each(description)) {
+        if members
+            .iter()
+            .any(|(.., description)| is_each(description, self.kind))
+        {
             reserved.extend([PROCESS, SLOT]);
+        }
+        if self.kind == Type::State {
+            reserved.push(STATUS);
         }
         reserved
     }
@@ -280,7 +316,7 @@ impl Family {
                         source,
                         series,
                         labels,
-                        each: is_each(description),
+                        each: is_each(description, self.kind),
                     }),
                     None => left_out += 1,
                 }

@@ -50,6 +50,8 @@ enum Lines {
     Sample { prefix: Span, end: usize },
     /// The stem, a process and a number, for each process.
     Each(Span),
+    /// The stem, a process, a status and a streak, for each process and status.
+    State(Span),
     /// Which of the histograms.
     Histogram(usize),
 }
@@ -130,7 +132,9 @@ impl Plan {
             }
             let lines = &plan.series[first..];
             let room: usize = lines.iter().map(|lines| plan.room(&lines.lines)).sum();
-            let each = lines.iter().any(|lines| matches!(lines.lines, Lines::Each(_)));
+            let each = lines
+                .iter()
+                .any(|lines| matches!(lines.lines, Lines::Each(_) | Lines::State(_)));
             let samples = lines
                 .iter()
                 .all(|lines| matches!(lines.lines, Lines::Sample { .. }));
@@ -160,7 +164,7 @@ impl Plan {
         let labels = &member.labels;
         let created_ns = series.since_ns;
         // An unknown time is not told.
-        let created = self.open_metrics && created && created_ns != 0 && family.kind != Type::Gauge;
+        let created = self.open_metrics && created && created_ns != 0 && family.kind.has_created();
         let tail = |plan: &mut Plan| {
             plan.constants.add(|bytes| {
                 if created {
@@ -174,6 +178,10 @@ impl Plan {
             Value::Each(_) => {
                 let stem = self.constants.add(|bytes| push_stem(bytes, &family.base, labels));
                 Lines::Each(stem)
+            }
+            Value::State(_) if family.kind == Type::State => {
+                let stem = self.constants.add(|bytes| push_stem(bytes, &family.base, labels));
+                Lines::State(stem)
             }
             Value::Histogram(histogram) => {
                 let first = self.buckets.len();
@@ -220,7 +228,7 @@ impl Plan {
     fn room(&self, lines: &Lines) -> usize {
         match lines {
             Lines::Sample { prefix, end } => end - prefix.start + LINE_ROOM,
-            Lines::Each(_) => 0,
+            Lines::Each(_) | Lines::State(_) => 0,
             Lines::Histogram(number) => {
                 let HistogramLines {
                     buckets,

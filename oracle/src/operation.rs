@@ -104,6 +104,26 @@ operations! {
     "gauge_add", "a gauge is raised", Changes, sets("depth", 11.0), |path| on_handles(path, |handles| handles.depth.add(4));
     "gauge_max", "a greatest value", Changes, sets("peak", 77.0), |path| on_handles(path, |handles| handles.peak.set_max(77));
     "gauge_last", "a float gauge of which the last value counts", Changes, sets("last", -2.5), |path| on_handles(path, |handles| handles.last.set(-2.5));
+    "mark", "a time mark", Changes, sets("begun", 9.0), |path| on_handles(path, |handles| handles.begun.mark_at_ns(9));
+    "state_same", "the same status again", Changes, sets("health", 2.0), |path| on_handles(path, |handles| handles.health.set(1));
+    "state_other", "another status", Changes, sets("health", 1.0), |path| on_handles(path, |handles| handles.health.set(0));
+    "next_id", "an id is given", Keeps, Effect::None, |path| {
+        let (segment, handles) = scene::furnish(path).unwrap();
+        std::mem::forget(handles);
+        Box::new(move || {
+            assert_eq!(segment.next_id(), Ok(1));
+            std::mem::forget(segment);
+        })
+    };
+    "next_of_block", "a block of ids is taken, and one given", Keeps, Effect::None, |path| {
+        let (segment, handles) = scene::furnish(path).unwrap();
+        std::mem::forget(handles);
+        let ids = segment.block_ids();
+        Box::new(move || {
+            assert_eq!((ids.next(), ids.next()), (Ok(1), Ok(2)));
+            std::mem::forget((segment, ids));
+        })
+    };
     "record_integer", "a record of a whole number", Changes, adds("timed", 1.0, 0.005), |path| on_handles(path, |handles| handles.timed.record(5_000_000));
     "record_wider", "a record outside of all there were", Changes, adds("timed", 1.0, 3.0), |path| on_handles(path, |handles| handles.timed.record(3_000_000_000));
     "record_float", "a record of a float", Changes, adds("size", 1.0, 9.25), |path| on_handles(path, |handles| handles.size.record(9.25));

@@ -6,7 +6,8 @@ use std::time::Duration;
 use shmetrics::error::{OpenError, RegisterError};
 use shmetrics::events::{EventWriter, FieldKind, Value};
 use shmetrics::{
-    Counter, FloatCounter, FloatGauge, FloatHistogram, Gauge, Histogram, Merge, Segment, SegmentOptions, Unit,
+    Counter, FloatCounter, FloatGauge, FloatHistogram, Gauge, Histogram, Merge, Segment, SegmentOptions,
+    State, TimeMark, Unit,
 };
 
 /// Two processes, two threads; room for the series below and a few more.
@@ -37,6 +38,8 @@ pub struct Handles {
     pub size: FloatHistogram,
     pub classic: FloatHistogram,
     pub jobs: EventWriter,
+    pub begun: TimeMark,
+    pub health: State,
 }
 
 /// How many events a thread keeps.
@@ -84,6 +87,12 @@ impl Handles {
                 .register()?
                 .kind("job")
                 .expect("just declared"),
+            begun: segment.time_mark("begun").first().register()?,
+            health: segment
+                .state("health")
+                .status("OK", None)
+                .status("BAD", Some(2))
+                .register()?,
         })
     }
 
@@ -109,6 +118,8 @@ impl Handles {
         self.size.record(2.5);
         self.classic.record(1.5);
         self.job(7);
+        self.begun.mark_at_ns(100);
+        self.health.set(1);
     }
 }
 

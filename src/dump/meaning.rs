@@ -5,7 +5,7 @@ use crate::layout::header::*;
 use crate::layout::kind::{Kind, Merge};
 use crate::layout::record::*;
 use crate::protocol::histogram::from_ordered_key;
-use crate::protocol::{ids, placement};
+use crate::protocol::{ids, placement, state};
 use crate::snapshot::time::rfc3339;
 
 /// A word of the header; `word` gives the others.
@@ -148,6 +148,11 @@ pub(super) fn number(kind: Kind, value: u64) -> String {
     match kind {
         Kind::CounterU64 | Kind::HistogramInteger | Kind::Events => value.to_string(),
         Kind::GaugeI64 => (value as i64).to_string(),
+        Kind::TimeMark => time(value),
+        Kind::State => {
+            let (number, streak) = state::unpack(value);
+            format!("status {number}, {streak} in a row")
+        }
         Kind::CounterF64 | Kind::GaugeF64 | Kind::HistogramFloat | Kind::HistogramClassic => {
             f64::from_bits(value).to_string()
         }

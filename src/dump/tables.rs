@@ -8,8 +8,9 @@ use crate::layout::WORD_LENGTH;
 use crate::layout::directory::*;
 use crate::layout::error_log::*;
 use crate::layout::fields::{Structure, structure};
-use crate::layout::labels;
+use crate::layout::kind::Kind;
 use crate::layout::record::*;
+use crate::layout::{labels, statuses};
 use crate::protocol::index::number;
 
 /// Longest bounds, bytes.
@@ -92,6 +93,18 @@ fn record_word(content: &Content<'_>, shape: u64, word: usize, value: u64) -> St
                         format!("{{{}}}", pairs.join(", "))
                     }
                     None => "no labels in canonical form".to_owned(),
+                }
+            })
+        }
+        EXTRA_WORD if is_series && (shape >> 8) as u8 == Kind::State as u8 => {
+            content.text(value, statuses::MAX_STATUSES_LENGTH, |bytes| {
+                let shown = |status: &statuses::Status| match status.unhealthy_from {
+                    Some(from) => format!("{:?} unhealthy from {from} on", status.name),
+                    None => format!("{:?}", status.name),
+                };
+                match statuses::decode(bytes) {
+                    Some(all) => all.iter().map(shown).collect::<Vec<_>>().join(", "),
+                    None => "no statuses".to_owned(),
                 }
             })
         }

@@ -6,11 +6,14 @@ use std::sync::Arc;
 use super::family::Family;
 use super::handle::{Instrument, IsGauge, IsHistogram, Parameters, Place};
 use super::histogram::Histogram;
+use super::state::State;
+use super::time_mark::TimeMark;
 use crate::buckets::{Classic, Exponential};
 use crate::error::RegisterError;
 use crate::layout::kind::{Kind, Merge};
 use crate::layout::labels;
 use crate::layout::record::{MAX_HELP_LENGTH, MAX_NAME_LENGTH, MAX_RING_SLOTS, MAX_UNIT_LENGTH};
+use crate::layout::statuses;
 use crate::segment::Unit;
 use crate::segment::attachment::Attachment;
 use crate::segment::error_log;
@@ -39,6 +42,7 @@ pub struct Builder<'a, I> {
     exponential: Option<(u8, i16, i16)>,
     scale: Option<u8>,
     bounds: Option<&'a [f64]>,
+    statuses: Vec<(&'a str, Option<u32>)>,
     factor: Option<f64>,
     ring_slots: u8,
     limit: u64,
@@ -53,10 +57,11 @@ impl<'a, I: Instrument> Builder<'a, I> {
             help: "",
             unit: Unit::None,
             labels: Vec::new(),
-            merge: Merge::Sum,
+            merge: I::merge(),
             exponential: None,
             scale: None,
             bounds: None,
+            statuses: Vec::new(),
             factor: None,
             ring_slots: DEFAULT_RING_SLOTS,
             limit: Family::<I, 1>::DEFAULT_LIMIT,
@@ -198,6 +203,13 @@ impl<'a, I: Instrument> Builder<'a, I> {
             }
         }
         let kind = I::kind(self.bounds.is_some());
+        let statuses = match kind {
+            Kind::State => statuses::encode(&self.statuses).map_err(|source| RegisterError::Statuses {
+                name: name.clone(),
+                source,
+            })?,
+            _ => Vec::new(),
+        };
         let classic = match self.bounds {
             Some(bounds) => Some(Classic::new(bounds).map_err(|source| RegisterError::Bounds {
                 name: name.clone(),
@@ -239,6 +251,7 @@ impl<'a, I: Instrument> Builder<'a, I> {
             },
             exponential,
             bounds: bounds.collect(),
+            statuses,
             classic,
             ring_slots: if kind.is_histogram() { self.ring_slots } else { 0 },
         })
@@ -278,6 +291,29 @@ impl<I: IsGauge> Builder<'_, I> {
     /// How the values of several processes become one; default: their sum.
     pub fn merge(mut self, merge: Merge) -> Self {
         self.merge = merge;
+        self
+    }
+}
+
+impl Builder<'_, TimeMark> {
+    /// When it happened first, instead of last.
+    pub fn first(mut self) -> Self {
+        self.merge = Merge::Min;
+        self
+    }
+}
+
+impl<'a> Builder<'a, State> {
+    /// Declares a status, numbered from 0 in the order of these calls; the first is that with which a process begins. At most 64, each
+    /// with a name of 1 to 63 bytes. `unhealthy_from`: the streak from which on a process with it is unhealthy, `None` for never.
+    pub fn status(mut self, name: &'a str, unhealthy_from: Option<u32>) -> Self {
+        self.statuses.push((name, unhealthy_from));
+        self
+    }
+
+    /// Declares several.
+    pub fn statuses(mut self, statuses: impl IntoIterator<Item = (&'a str, Option<u32>)>) -> Self {
+        self.statuses.extend(statuses);
         self
     }
 }
@@ -341,7 +377,10 @@ pub(super) fn make<I: Instrument>(
         factor: parameters.factor,
         exponential: parameters.exponential,
         events: None,
-        extra: &parameters.bounds,
+        extra: match parameters.statuses.is_empty() {
+            true => &parameters.bounds,
+            false => &parameters.statuses,
+        },
         ring_slots: parameters.ring_slots,
         overflow,
         limit,

@@ -6,6 +6,8 @@ use super::counter::{Counter, FloatCounter};
 use super::gauge::{Cell, FloatGauge, Gauge};
 use super::histogram::{FloatHistogram, Histogram};
 use super::series::{Distribution, Scalar};
+use super::state::State;
+use super::time_mark::TimeMark;
 use crate::buckets::{Classic, Exponential, Indexer};
 use crate::layout::kind::{Kind, Merge};
 use crate::segment::attachment::Attachment;
@@ -20,6 +22,7 @@ pub struct Parameters {
     pub(super) exponential: Option<Exponential>,
     pub(super) classic: Option<Classic>,
     pub(super) bounds: Vec<u8>,
+    pub(super) statuses: Vec<u8>,
     pub(super) ring_slots: u8,
 }
 
@@ -31,6 +34,10 @@ mod sealed {
 pub trait Instrument: sealed::Sealed + Sized + Send + Sync + 'static {
     #[doc(hidden)]
     fn kind(is_classic: bool) -> Kind;
+    #[doc(hidden)]
+    fn merge() -> Merge {
+        Merge::Sum
+    }
     #[doc(hidden)]
     fn noop() -> Self;
     #[doc(hidden)]
@@ -74,9 +81,12 @@ impl Place<'_> {
 }
 
 macro_rules! instrument {
-    ($handle:ident, $kind:expr, $noop:expr, $make:expr) => {
+    ($handle:ident, $kind:expr, $noop:expr, $make:expr $(, $merge:expr)?) => {
         impl sealed::Sealed for $handle {}
         impl Instrument for $handle {
+            $(fn merge() -> Merge {
+                $merge
+            })?
             fn kind(is_classic: bool) -> Kind {
                 $kind(is_classic)
             }
@@ -163,6 +173,27 @@ instrument!(
     |place: Place<'_>| FloatHistogram {
         series: place.distribution()
     }
+);
+
+instrument!(
+    TimeMark,
+    |_| Kind::TimeMark,
+    TimeMark::new(Scalar::noop(), Merge::Max),
+    |place: Place<'_>| {
+        let series = Scalar::gauge(place.attachment, place.placement);
+        TimeMark::new(series, place.parameters.merge)
+    },
+    Merge::Max
+);
+instrument!(
+    State,
+    |_| Kind::State,
+    State::new(Scalar::noop(), &[]),
+    |place: Place<'_>| {
+        let series = Scalar::gauge(place.attachment, place.placement);
+        State::new(series, &place.parameters.statuses)
+    },
+    Merge::Each
 );
 
 impl IsGauge for Gauge {}

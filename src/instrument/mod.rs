@@ -5,14 +5,14 @@
 //! | `builder` | `segment.counter("…").help("…").register()` |
 //! | `handle` | how a registered series becomes a handle |
 //! | `series` | what every handle points to: one place word, loaded once per operation |
-//! | `counter`, `gauge`, `histogram` | the handles |
+//! | `counter`, `gauge`, `histogram`, `time_mark`, `state` | the handles |
 //! | `events`, `event_ring` | events with named fields, and the ring that they go into |
 //! | `bound` | handles tied to one thread, for the tightest loops |
 //! | `timer` | a guard that records how long it lived |
 //! | `family` | series by label values, cached |
 //!
 //! Handles are `Clone + Send + Sync + 'static`. An operation never fails, panics, blocks or allocates; after a thread's first use (or
-//! [`crate::Segment::attach_thread`]) it makes no system call and reads no clock. All may be used in signal handlers.
+//! [`crate::Segment::attach_thread`]) it makes no system call and reads no clock, but for [`TimeMark::mark`]. All may be used in signal handlers.
 
 mod bound;
 mod builder;
@@ -24,6 +24,8 @@ mod gauge;
 mod handle;
 mod histogram;
 mod series;
+mod state;
+mod time_mark;
 mod timer;
 
 pub use bound::{BoundCounter, BoundHistogram};
@@ -34,4 +36,6 @@ pub use family::Family;
 pub use gauge::{FloatGauge, Gauge};
 pub use handle::{Instrument, IsGauge, IsHistogram};
 pub use histogram::{FloatHistogram, Histogram};
+pub use state::State;
+pub use time_mark::TimeMark;
 pub use timer::{RecordDuration, Timer};

@@ -21,6 +21,10 @@ pub enum Kind {
     HistogramFloat = 6,
     /// A distribution of floating-point numbers in buckets with given bounds. One block per lane.
     HistogramClassic = 7,
+    /// When something happened first or last, by the wall clock. One gauge cell per process slot.
+    TimeMark = 9,
+    /// A status, and how often in a row it was set. One gauge cell per process slot.
+    State = 10,
     /// Events with a time and named fields, the last ones of each writer. One block per lane.
     Events = 12,
 }
@@ -41,7 +45,7 @@ pub enum Space {
 
 impl Kind {
     /// Every kind this version knows.
-    pub const ALL: [Kind; 8] = [
+    pub const ALL: [Kind; 10] = [
         Kind::CounterU64,
         Kind::CounterF64,
         Kind::GaugeI64,
@@ -49,6 +53,8 @@ impl Kind {
         Kind::HistogramInteger,
         Kind::HistogramFloat,
         Kind::HistogramClassic,
+        Kind::TimeMark,
+        Kind::State,
         Kind::Events,
     ];
 
@@ -67,6 +73,8 @@ impl Kind {
             Kind::HistogramInteger => "histogram_integer",
             Kind::HistogramFloat => "histogram_float",
             Kind::HistogramClassic => "histogram_classic",
+            Kind::TimeMark => "time_mark",
+            Kind::State => "state",
             Kind::Events => "events",
         }
     }
@@ -75,7 +83,7 @@ impl Kind {
     pub const fn space(self) -> Space {
         match self {
             Kind::CounterU64 | Kind::CounterF64 => Space::Counters,
-            Kind::GaugeI64 | Kind::GaugeF64 => Space::Gauges,
+            Kind::GaugeI64 | Kind::GaugeF64 | Kind::TimeMark | Kind::State => Space::Gauges,
             Kind::HistogramInteger | Kind::HistogramFloat | Kind::HistogramClassic => Space::Blocks,
             Kind::Events => Space::Blocks,
         }
@@ -85,6 +93,15 @@ impl Kind {
     /// [`STATISTICS_FEATURE`](super::header::STATISTICS_FEATURE)?
     pub const fn needs_statistics(self) -> bool {
         self as u8 >= FIRST_OF_STATISTICS
+    }
+
+    /// Can a family of this kind have this merge rule? What is fixed by the kind, or does not matter for it, has one only.
+    pub const fn may_merge(self, rule: Merge) -> bool {
+        match self {
+            Kind::TimeMark => matches!(rule, Merge::Min | Merge::Max),
+            Kind::State => matches!(rule, Merge::Each),
+            _ => true,
+        }
     }
 
     /// Is it one of the histogram kinds?

@@ -4,7 +4,7 @@
 //! header              4 KiB: immutable part with checksum, then mutable words, each alone on a 128-byte line
 //! index               open addressing, one word per place: hash tag | record number
 //! records             128 bytes per family or series
-//! text                append-only bytes: names, labels, help, units, classic bounds
+//! text                append-only bytes: names, labels, help, units, classic bounds, statuses
 //! process directory   384 bytes per process slot: owner, and its description for people
 //! lane directory      128 bytes per lane: owner, incarnation, committed mark, baseline mark
 //! error log           256 bytes per entry: an error's text, how often and when
@@ -31,6 +31,7 @@ pub mod kind;
 pub mod labels;
 pub mod record;
 pub mod reset;
+pub mod statuses;
 
 /// Bytes of a shared word. Every shared word is aligned to this and accessed whole.
 pub const WORD_LENGTH: u64 = 8;

@@ -6,7 +6,7 @@
 //! 0x10 shape     type | kind << 8 | merge << 16 | flags << 24 | ring slots << 32
 //! 0x18 hash      of the key: what the index is probed with
 //! 0x20 text      family: name        series: labels           offset << 32 | length
-//! 0x28 extra     family: help        series: classic bounds   offset << 32 | length
+//! 0x28 extra     family: help        series: bounds, statuses offset << 32 | length
 //! 0x30 unit      family: unit text   series: number of its family
 //! 0x38 factor    series: f64 bits, exported unit per base unit
 //! 0x40 buckets   series: scale | low << 16 | high << 32       (exponential histograms)
@@ -47,7 +47,7 @@ fields! {
     HASH_WORD = 3, U64 "hash";
     /// Name or labels.
     TEXT_WORD = 4, Range "text";
-    /// Help or bounds.
+    /// Help, bounds or statuses.
     EXTRA_WORD = 5, Range "extra";
     /// Unit text, or the family's number.
     UNIT_WORD = 6, Range "unit";
@@ -194,6 +194,8 @@ pub struct SeriesRecord {
     pub factor: f64,
     /// Bucket parameters.
     pub buckets: Buckets,
+    /// The statuses of a state ([`super::statuses`]); empty for other kinds.
+    pub statuses: TextRange,
     /// Ring slots of its blocks.
     pub ring_slots: u8,
     /// Collects what a family's limit refused.
@@ -243,6 +245,9 @@ impl Record {
                         (words[BUCKETS_WORD], words[EXTRA_WORD]) = (shape.pack(), schema.pack());
                     }
                 }
+                if series.kind == Kind::State {
+                    words[EXTRA_WORD] = series.statuses.pack();
+                }
                 words[LENGTH_WORD] = series.length;
                 words[CREATED_WORD] = series.created_ns;
             }
@@ -266,9 +271,10 @@ impl Record {
         let kind = Kind::from_code(code).ok_or(RecordError::UnknownKind { found: code })?;
         if record_type == TYPE_FAMILY {
             let code = (shape >> 16) as u8;
+            let merge = Merge::from_code(code).filter(|merge| kind.may_merge(*merge));
             return Ok(Record::Family(FamilyRecord {
                 kind,
-                merge: Merge::from_code(code).ok_or(RecordError::UnknownMerge { found: code })?,
+                merge: merge.ok_or(RecordError::UnknownMerge { found: code })?,
                 name: TextRange::validate(words[TEXT_WORD], "name", (1, MAX_NAME_LENGTH), geometry)?,
                 help: TextRange::validate(words[EXTRA_WORD], "help", (0, MAX_HELP_LENGTH), geometry)?,
                 unit: TextRange::validate(words[UNIT_WORD], "unit", (0, MAX_UNIT_LENGTH), geometry)?,
@@ -306,6 +312,13 @@ impl Record {
             }
             _ => Buckets::None,
         };
+        let statuses = match kind {
+            Kind::State => {
+                let most = super::statuses::MAX_STATUSES_LENGTH;
+                TextRange::validate(words[EXTRA_WORD], "statuses", (1, most), geometry)?
+            }
+            _ => TextRange::default(),
+        };
         if !(factor.is_finite() && factor > 0.0) || ring_slots > MAX_RING_SLOTS {
             return Err(bad_buckets);
         }
@@ -332,6 +345,7 @@ impl Record {
             labels,
             factor,
             buckets,
+            statuses,
             ring_slots,
             overflow: (shape >> 24) as u8 & FLAG_OVERFLOW != 0,
             length: expected,

@@ -9,6 +9,7 @@
 //! | [`index`] | the lock-free index of families and series |
 //! | [`placement`] | one word hands out cells: no leak, no duplicate |
 //! | [`gauge`] | value and stamp of a gauge cell |
+//! | [`time_mark`], [`state`] | what else a gauge cell can hold |
 //! | [`error_log`] | one entry per distinct error: count and last time go up |
 //! | [`ids`] | ids that are never given twice |
 //! | [`events`] | a ring of events per lane, of which each reader gets every one once or counts it as lost |
@@ -27,6 +28,8 @@ pub mod placement;
 pub mod reset;
 pub mod ring;
 pub mod shared;
+pub mod state;
+pub mod time_mark;
 
 #[cfg(all(test, not(shmetrics_loom)))]
 mod tests;

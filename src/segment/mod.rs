@@ -54,7 +54,9 @@ use self::place::Place;
 use self::replace::Old;
 use crate::error::{LayoutError, OpenError};
 use crate::instrument::{Builder, EventsBuilder};
-use crate::instrument::{Counter, FloatCounter, FloatGauge, FloatHistogram, Gauge, Histogram};
+use crate::instrument::{
+    Counter, FloatCounter, FloatGauge, FloatHistogram, Gauge, Histogram, State, TimeMark,
+};
 use crate::layout::geometry::Capacities;
 use crate::layout::header::{NEXT_ID_OFFSET, RETIRED_OFFSET};
 use crate::sync::Release;
@@ -289,6 +291,16 @@ impl Segment {
 
     /// A floating-point number that goes up and down.
     pub fn gauge_float<'a>(&'a self, name: &'a str) -> Builder<'a, FloatGauge> {
+        Builder::new(self.attachment.as_ref(), name)
+    }
+
+    /// When something happened last, or first.
+    pub fn time_mark<'a>(&'a self, name: &'a str) -> Builder<'a, TimeMark> {
+        Builder::new(self.attachment.as_ref(), name)
+    }
+
+    /// A status per process, and how often in a row it was set; declare the statuses ([`Builder::status`]).
+    pub fn state<'a>(&'a self, name: &'a str) -> Builder<'a, State> {
         Builder::new(self.attachment.as_ref(), name)
     }
 

@@ -49,7 +49,7 @@ pub(crate) struct SeriesKey<'a> {
     pub(crate) exponential: Option<crate::buckets::Exponential>,
     /// Parameters of a ring of events, or none.
     pub(crate) events: Option<EventsShape>,
-    /// Classic bounds, as the bytes of their words, or the schema of events; empty for other kinds.
+    /// Classic bounds, as the bytes of their words, the statuses of a state, encoded, or the schema of events; empty for other kinds.
     pub(crate) extra: &'a [u8],
     pub(crate) ring_slots: u8,
     pub(crate) overflow: bool,
@@ -214,8 +214,12 @@ fn publish_series(
         buckets: match (key.exponential, key.events) {
             (Some(parameters), _) => Buckets::Exponential(parameters),
             (_, Some(shape)) => Buckets::Events(shape, extra),
-            _ if key.extra.is_empty() => Buckets::None,
+            _ if key.extra.is_empty() || key.kind == Kind::State => Buckets::None,
             _ => Buckets::Classic(extra),
+        },
+        statuses: match key.kind {
+            Kind::State => extra,
+            _ => TextRange::default(),
         },
         ring_slots: key.ring_slots,
         overflow: key.overflow,
@@ -325,7 +329,10 @@ fn make_ready(
             let (_, length) = block_lengths(key).unwrap_or((0, 0));
             commit(
                 attachment,
-                "a block in the shared lane",
+                match key.kind.is_histogram() {
+                    true => "a histogram in the shared lane",
+                    false => "a block in the shared lane",
+                },
                 geometry.shared_blocks_offset + placement,
                 length,
             )

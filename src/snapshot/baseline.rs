@@ -10,7 +10,7 @@ use crate::layout::WORD_LENGTH;
 use crate::layout::block::BUCKETS;
 use crate::layout::geometry::Geometry;
 use crate::layout::header::RESET_OFFSET;
-use crate::layout::kind::Kind;
+use crate::layout::kind::{Kind, Merge, Space};
 use crate::layout::reset::*;
 use crate::protocol::histogram::State;
 use crate::protocol::reset;
@@ -105,7 +105,7 @@ impl Baselines {
     /// Since when a group counts.
     pub(super) fn start(&self, group: &Group) -> u64 {
         let created = group.description.created_ns;
-        if self.number == 0 || !can_be_reset(group.description.kind) {
+        if self.number == 0 || !can_be_reset(group.description.kind, group.description.merge) {
             return created;
         }
         let starts = group.shown().iter();
@@ -130,9 +130,14 @@ impl Baselines {
     }
 }
 
-/// Counters and histograms; a gauge says what is, not what was counted since, and events are told, not counted.
-pub(super) fn can_be_reset(kind: Kind) -> bool {
-    !matches!(kind, Kind::GaugeI64 | Kind::GaugeF64 | Kind::Events)
+/// Counters and histograms, and when something happened last. A gauge says what is, not what was counted since, events are told, not
+/// counted; and of what happened first the cells know nothing later.
+pub(crate) fn can_be_reset(kind: Kind, rule: Merge) -> bool {
+    match kind.space() {
+        Space::Gauges => kind == Kind::TimeMark && rule == Merge::Max,
+        Space::Blocks => kind != Kind::Events,
+        Space::Counters => true,
+    }
 }
 
 impl Table {
@@ -149,7 +154,7 @@ impl Table {
             let kind = group.description.kind;
             for member in group.members() {
                 let since = self.since.get(member.record as usize - 1);
-                if since.is_none_or(|since| *since == 0) || !can_be_reset(kind) {
+                if since.is_none_or(|since| *since == 0) || kind.space() == Space::Gauges {
                     continue;
                 }
                 if kind.is_histogram() {

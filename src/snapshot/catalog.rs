@@ -19,6 +19,7 @@ use crate::layout::geometry::Geometry;
 use crate::layout::header::RESERVED_OFFSET;
 use crate::layout::kind::Kind;
 use crate::layout::record::*;
+use crate::layout::statuses::Status;
 use crate::sync::{Acquire, fence};
 use crate::words::ReadWords;
 
@@ -38,6 +39,8 @@ pub(super) struct Member {
     /// Its rings, and the kinds of its events, ascending by code; `None` for what is no events series.
     pub(super) events: Option<EventsShape>,
     pub(super) schema: Option<Arc<[Arc<EventKind>]>>,
+    /// The statuses of a state; empty for other kinds.
+    pub(super) statuses: Arc<[Status]>,
     /// Its place among all histogram members, which never changes: where the reader keeps what it read of it.
     pub(super) ordinal: usize,
 }
@@ -280,6 +283,7 @@ impl Catalog {
             schema: texts
                 .schema
                 .map(|schema| schema.kinds.into_iter().map(Arc::new).collect()),
+            statuses: texts.statuses,
             ordinal: self.histograms,
         };
         self.histograms += usize::from(series.kind.is_histogram());

@@ -12,8 +12,9 @@ use crate::buckets::Classic;
 use crate::layout::error::RecordError;
 use crate::layout::events::Schema;
 use crate::layout::geometry::Geometry;
-use crate::layout::kind::Space;
+use crate::layout::kind::{Kind, Space};
 use crate::layout::record::*;
+use crate::layout::statuses::{self, Status};
 use crate::layout::{WORD_LENGTH, labels};
 use crate::words::ReadWords;
 
@@ -44,6 +45,8 @@ pub(crate) struct SeriesTexts {
     pub(crate) scheme: Option<BucketScheme>,
     /// The kinds of events; `None` for what is no events series.
     pub(crate) schema: Option<Schema>,
+    /// The statuses of a state; empty for other kinds.
+    pub(crate) statuses: Arc<[Status]>,
 }
 
 impl<'a> Contents<'a> {
@@ -119,6 +122,19 @@ impl<'a> Contents<'a> {
             .map(Some)
             .ok_or(RecordError::BadEncoding { field: "schema" })
     }
+
+    /// The statuses of a state (V-25).
+    fn statuses(&self, series: &SeriesRecord) -> Result<Arc<[Status]>, RecordError> {
+        match series.kind {
+            Kind::State => match statuses::decode(&self.text(series.statuses)) {
+                Some(statuses) => Ok(statuses.into()),
+                None => Err(RecordError::BadBuckets {
+                    found: series.statuses.pack(),
+                }),
+            },
+            _ => Ok(Arc::new([])),
+        }
+    }
 }
 
 /// What rules compare a record with: the records that were taken up before it.
@@ -157,11 +173,13 @@ impl Validation {
         let labels = labels::decode(&encoded).ok_or(RecordError::BadEncoding { field: "labels" })?;
         let scheme = contents.scheme(series)?;
         let schema = contents.schema(series)?;
+        let statuses = contents.statuses(series)?;
         Ok(SeriesTexts {
             encoded,
             labels,
             scheme,
             schema,
+            statuses,
         })
     }
 

@@ -85,7 +85,7 @@ pub fn gauge(rule: Merge, kind: Kind, cells: impl Iterator<Item = (u64, u64)>) -
 /// What the word of a cell says, by the kind of its family.
 pub fn number(kind: Kind, word: u64) -> Number {
     match kind {
-        Kind::CounterU64 => Number::U64(word),
+        Kind::CounterU64 | Kind::TimeMark | Kind::State => Number::U64(word),
         Kind::GaugeI64 => Number::I64(word as i64),
         _ => Number::F64(f64::from_bits(word)),
     }

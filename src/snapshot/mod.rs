@@ -30,6 +30,7 @@ mod owners;
 mod reader;
 pub(crate) mod time;
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -37,10 +38,13 @@ use crate::buckets::{Bucket, Classic, Exponential, quantile, quantile_linear};
 use crate::layout::error::RecordError;
 use crate::layout::geometry::{Geometry, Origin};
 use crate::layout::kind::{Kind, Merge};
+pub use crate::layout::statuses::Status;
 
+pub(crate) use baseline::can_be_reset;
 pub use events::EventTotals;
 pub(crate) use reader::{Baseline, BaselineCell};
 pub use reader::{Clocks, Reader};
+pub use time::rfc3339;
 
 /// Everything a segment says at one time. Reuse one with [`Reader::snapshot_into`]: then nothing is allocated once it is warm.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -84,6 +88,18 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// The states that are unhealthy: series and process. Empty: all declared states are healthy, or there are none.
+    pub fn unhealthy(&self) -> impl Iterator<Item = (&Series, &ProcessState)> {
+        self.series.iter().flat_map(|series| {
+            let states = match &series.value {
+                Value::State(states) => &states[..],
+                _ => &[],
+            };
+            let unhealthy = states.iter().filter(|state| !state.is_healthy());
+            unhealthy.map(move |state| (series, state))
+        })
+    }
+
     /// The series of this name whose labels are exactly these, in any order.
     pub fn find(&self, name: &str, labels: &[(&str, &str)]) -> Option<&Series> {
         self.series.iter().find(|series| {
@@ -164,8 +180,44 @@ pub enum Value {
     Each(Vec<ProcessValue>),
     /// A histogram.
     Histogram(Box<Histogram>),
+    /// A time mark, nanoseconds since 1970; `None`: never, or not since the last reset.
+    TimeMark(Option<u64>),
+    /// A state: one per live process that has set it.
+    State(Vec<ProcessState>),
     /// How many events there were and are.
     Events(EventTotals),
+}
+
+/// One process' status and streak.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ProcessState {
+    /// The process slot.
+    pub slot: u64,
+    /// The process' role; empty if it gave none.
+    pub role: Arc<str>,
+    /// The number of its status.
+    pub number: u8,
+    /// How often in a row it was set.
+    pub streak: u64,
+    /// The statuses as the process declared them, by number. Shared between snapshots.
+    pub statuses: Arc<[Status]>,
+}
+
+impl ProcessState {
+    /// The name of its status; its number, if it was not declared.
+    pub fn name(&self) -> Cow<'_, str> {
+        match self.statuses.get(usize::from(self.number)) {
+            Some(status) => Cow::Borrowed(&status.name),
+            None => Cow::Owned(self.number.to_string()),
+        }
+    }
+
+    /// Is its streak below the one from which on its status is unhealthy?
+    pub fn is_healthy(&self) -> bool {
+        let status = self.statuses.get(usize::from(self.number));
+        status.is_none_or(|status| !status.is_unhealthy(self.streak))
+    }
 }
 
 /// One process' value of a gauge.
@@ -358,6 +410,15 @@ pub enum PerProcess {
     Counter(Number),
     /// Gauge: its value.
     Gauge(Number),
+    /// Time mark: nanoseconds since 1970.
+    TimeMark(u64),
+    /// State: the number of its status, which [`ProcessState::name`] says, and its streak.
+    State {
+        /// The number of its status.
+        number: u8,
+        /// How often in a row it was set.
+        streak: u64,
+    },
     /// Histogram: since the process took its lanes, sum in the exported unit.
     Histogram {
         /// Observations.

@@ -1,7 +1,7 @@
 //! Times as text.
 
 /// Nanoseconds since 1970 as RFC 3339 in UTC, to the nanosecond.
-pub(crate) fn rfc3339(nanoseconds: u64) -> String {
+pub fn rfc3339(nanoseconds: u64) -> String {
     let (seconds, fraction) = (nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000);
     let (year, month, day) = civil(seconds / 86_400);
     let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);

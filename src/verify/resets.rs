@@ -11,6 +11,7 @@ use crate::layout::kind::{Kind, Space};
 use crate::layout::reset::*;
 use crate::protocol::histogram::State;
 use crate::protocol::reset;
+use crate::snapshot::can_be_reset;
 
 /// Checks both tables, as far as they were ever in force.
 pub(super) fn check(pass: &mut Pass<'_, '_>, declared: &Declared) {
@@ -62,7 +63,7 @@ fn check_table(pass: &mut Pass<'_, '_>, declared: &Declared, table: u64, is_in_f
     }
 }
 
-/// Only counters and histograms that are there can have been reset.
+/// Only counters, histograms and last time marks that are there can have been reset.
 fn check_times(pass: &mut Pass<'_, '_>, declared: &Declared, table: u64) {
     let reserved = pass.load(RESERVED_OFFSET);
     for number in 1..=pass.geometry.records {
@@ -79,20 +80,11 @@ fn check_times(pass: &mut Pass<'_, '_>, declared: &Declared, table: u64) {
         if number > reserved {
             let message = format!("a time of a reset, and there are {reserved} records");
             pass.error("9.11", place, offset, message);
-        } else if series.is_some_and(|series| is_never_reset(series.record.kind)) {
-            pass.error(
-                "9.11",
-                place,
-                offset,
-                "a time of a reset; gauges and events are not reset",
-            );
+        } else if series.is_some_and(|series| !can_be_reset(series.record.kind, series.merge)) {
+            let message = "a time of a reset; gauges, states, first time marks and events are not reset";
+            pass.error("9.11", place, offset, message);
         }
     }
-}
-
-/// Kinds that a reset leaves as they are.
-fn is_never_reset(kind: Kind) -> bool {
-    kind.space() == Space::Gauges || kind == Kind::Events
 }
 
 fn check_counters(pass: &mut Pass<'_, '_>, declared: &Declared, table: u64) {

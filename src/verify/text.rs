@@ -31,6 +31,7 @@ pub(super) fn check(pass: &mut Pass<'_, '_>, declared: &Declared) {
                 if let Buckets::Classic(extra) | Buckets::Events(_, extra) = series.record.buckets {
                     ranges.push((extra, EXTRA_WORD));
                 }
+                ranges.push((series.record.statuses, EXTRA_WORD));
                 ranges
             }
             _ => continue,

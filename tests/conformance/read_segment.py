@@ -34,7 +34,7 @@ sys.dont_write_bytecode = True
 
 from segment_reader import layout
 from segment_reader.errors import ErrorLog
-from segment_reader.layout import CAPACITIES, GAUGES, WORD_MASK, Merge, Refused, Segment
+from segment_reader.layout import CAPACITIES, GAUGES, WORD_MASK, Kind, Merge, Refused, Segment
 from segment_reader.merging import Histogram, Number, Windows
 from segment_reader.processes import Process
 from segment_reader.reader import Group, Reader, Reading, Snapshot
@@ -173,6 +173,13 @@ class Printer:
             shown |= self._histogram(reading.histogram, reading.windows)
         elif reading.events is not None:
             shown |= vars(reading.events)
+        elif family.kind == Kind.TIME_MARK:
+            time = reading.value
+            shown |= {"value": time, "time": None if time is None else timestamp(time)}
+        elif family.kind == Kind.STATE:
+            shown["healthy"] = all(state.healthy for state in reading.states)
+            shown["states"] = [{"process": state.process.name, "status": state.status, "streak": state.streak,
+                                "healthy": state.healthy} for state in reading.states]
         elif family.kind in GAUGES and family.merge == Merge.EACH:
             shown["values"] = [
                 {"process": process.name, "slot": process.slot, "value": finite(value)} for process, value in reading.each
@@ -218,6 +225,10 @@ class Printer:
             values: list[Json] = []
             for group, part in self.reader.process_values(snapshot, process):
                 counted: Json = {"value": finite(part.value)}
+                if group.family.kind == Kind.TIME_MARK:
+                    counted["time"] = timestamp(part.value)
+                if part.state is not None:
+                    counted = {"status": part.state.status, "streak": part.state.streak}
                 if part.count is not None:
                     counted = {"count": part.count, "sum": finite(part.value)}
                 values.append({"name": group.family.name, "labels": group.members[0].labels, **counted})

@@ -169,7 +169,7 @@ pub fn skipped(damaged: &Damaged) -> Option<(u64, &'static str)> {
     let kind = shape >> 8 & 0xff;
     let rule = match field {
         "shape" if !(1..=2).contains(&(new & 0xff)) => "V-21: ",
-        "shape" if new & 0xff == 2 && !(1..=7).contains(&(new >> 8 & 0xff)) => "V-22: ",
+        "shape" if new & 0xff == 2 && !matches!(new >> 8 & 0xff, 1..=7 | 9 | 10 | 12) => "V-22: ",
         "text"
             if (new >> 32) % 8 != 0
                 || (new >> 32) + (new & 0xffff_ffff) > text_length
@@ -183,8 +183,8 @@ pub fn skipped(damaged: &Damaged) -> Option<(u64, &'static str)> {
         "unit" if new == 0 || new > geometry.records => "V-27: ",
         "cell" if new == 0 => "V-28: ",
         "cell" if kind <= 2 && new > geometry.capacities.counters => "V-28: ",
-        "cell" if (3..=4).contains(&kind) && new > geometry.capacities.gauges => "V-28: ",
-        "cell" if kind >= 5 && (new - 1) % 128 != 0 => "V-28: ",
+        "cell" if matches!(kind, 3 | 4 | 9 | 10) && new > geometry.capacities.gauges => "V-28: ",
+        "cell" if (5..=7).contains(&kind) && (new - 1) % 128 != 0 => "V-28: ",
         _ => return None,
     };
     Some((number, rule))

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use shmetrics::layout::kind::Space;
 use shmetrics::layout::labels;
 use shmetrics::{Kind, Snapshot, Value};
 use shmetrics_conformance::image::{Image, Place as ImagePlace};
@@ -144,7 +145,7 @@ pub fn changed(base: &Image, sound: &Snapshot, damaged: &Damaged, found: &Snapsh
         Place::Header => hidden.contains(key),
         Place::Length => false,
         // Series above it are not shown.
-        Place::MutableHeader if touched.field == "reset" => !matches!(kind, Kind::GaugeI64 | Kind::GaugeF64),
+        Place::MutableHeader if touched.field == "reset" => can_be_reset(kind),
         Place::MutableHeader => touched.field == "reserved",
         // A family has all its series; a series that is taken for another one, or whose cell is another's, takes that along.
         Place::Record => {
@@ -155,11 +156,11 @@ pub fn changed(base: &Image, sound: &Snapshot, damaged: &Damaged, found: &Snapsh
             };
             touched.field == "cell" || merges || of == name && (*is_family || own == labels)
         }
-        Place::Process => matches!(kind, Kind::GaugeI64 | Kind::GaugeF64),
-        Place::Lane => !matches!(kind, Kind::GaugeI64 | Kind::GaugeF64),
+        Place::Process => kind.space() == Space::Gauges,
+        Place::Lane => kind.space() != Space::Gauges,
         Place::Text => true,
         Place::Error => false,
-        Place::Reset => !matches!(kind, Kind::GaugeI64 | Kind::GaugeF64),
+        Place::Reset => can_be_reset(kind),
     };
     if let Some(changed) = changed_errors(touched.place, sound, found) {
         return Some(changed);
@@ -175,4 +176,9 @@ pub fn changed(base: &Image, sound: &Snapshot, damaged: &Damaged, found: &Snapsh
             .map(|(.., now)| now.as_str());
         format!("{key:?} was {value} and is {}", now.unwrap_or("not shown"))
     })
+}
+
+/// Some series of these kinds can be reset.
+fn can_be_reset(kind: Kind) -> bool {
+    !matches!(kind, Kind::GaugeI64 | Kind::GaugeF64 | Kind::State)
 }

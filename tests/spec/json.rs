@@ -81,6 +81,7 @@ fn within(object: &'static str, member: &str) -> &'static str {
         ("segment", "geometry") => "geometry",
         ("snapshot", "series") => "series",
         ("series", "values") => "each",
+        ("series", "states") => "state",
         ("series", "buckets") => "bucket",
         ("series", "windows") => "window",
         ("snapshot", "processes") => "process",

@@ -2,7 +2,7 @@
 
 use shmetrics::buckets::{Classic, Exponential};
 use shmetrics::layout::kind::{Kind, Merge, Space};
-use shmetrics::layout::{block, directory, error_log, events, geometry, header, labels, record};
+use shmetrics::layout::{block, directory, error_log, events, geometry, header, labels, record, statuses};
 use shmetrics::{Preset, SegmentOptions, Unit, Value};
 
 use crate::document::{Document, number};
@@ -124,6 +124,12 @@ fn limits_are_those_of_the_code() {
             &[labels::MAX_LABEL_VALUE_LENGTH as i128],
         ),
         ("MAX_ENCODED_LENGTH", &[labels::MAX_ENCODED_LENGTH as i128]),
+        ("MAX_STATUSES", &[statuses::MAX_STATUSES as i128]),
+        (
+            "MAX_STATUS_NAME_LENGTH",
+            &[statuses::MAX_STATUS_NAME_LENGTH as i128],
+        ),
+        ("MAX_UNHEALTHY_FROM", &[statuses::MAX_UNHEALTHY_FROM as i128]),
         (
             "SEAL_INTERVAL",
             &[shmetrics::protocol::latch::SEAL_INTERVAL as i128],

@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 
 use shmetrics::layout::directory::{SlotOwner, SlotState};
-use shmetrics::layout::kind::{Kind, Merge};
+use shmetrics::layout::kind::{Kind, Merge, Space};
 use shmetrics::snapshot::Number;
 
+use super::marks::STATUSES;
 use super::random::Random;
 use super::series::Declared;
 use crate::fact::Fact;
-use crate::image::{Image, Place, Recording, Rotation, SHARED, Seal, Series, Sharing, Word};
+use crate::image::{CREATED_NS, Image, Place, Recording, Rotation, SHARED, Seal, Series, Sharing, Word};
 
 /// A multiple of a quarter, from -16 to 16.
 fn quarters(random: &mut Random) -> f64 {
@@ -318,6 +319,14 @@ impl Slots {
                         let value = quarters(random);
                         image.set_gauge(&declared.series, slot, value);
                     }
+                    Kind::TimeMark => {
+                        let time = CREATED_NS + random.below(1000);
+                        image.set_gauge(&declared.series, slot, time);
+                    }
+                    Kind::State => {
+                        let state = random.below(STATUSES.len() as u64) << 56 | random.below(8);
+                        image.set_gauge(&declared.series, slot, state);
+                    }
                     _ => {}
                 }
             }
@@ -328,7 +337,7 @@ impl Slots {
     pub(super) fn facts(&self, image: &Image, all: &[Declared]) -> (Vec<Fact>, Vec<Fact>) {
         let (mut free, mut held) = (Vec::new(), Vec::new());
         for declared in all {
-            if !matches!(declared.series.kind, Kind::GaugeI64 | Kind::GaugeF64) {
+            if declared.series.kind.space() != Space::Gauges {
                 continue;
             }
             // Slot, value, stamp.
@@ -355,6 +364,28 @@ impl Slots {
 /// The fact of a gauge with these cells: slot, value and stamp.
 fn gauge(declared: &Declared, cells: &[(u64, u64, u64)]) -> Fact {
     let (name, merge) = (&*declared.name, declared.merge);
+    match declared.series.kind {
+        Kind::TimeMark => {
+            let times = cells.iter().map(|&(_, value, _)| value);
+            let time = if merge == Merge::Min {
+                times.min()
+            } else {
+                times.max()
+            };
+            return Fact::time_mark(name, time).of(&declared.labels);
+        }
+        Kind::State => {
+            let state = |&(slot, value, _): &(u64, u64, u64)| {
+                let ((status, unhealthy_from), streak) =
+                    (STATUSES[(value >> 56) as usize], value & !(0xff << 56));
+                let healthy = unhealthy_from < 0 || streak < unhealthy_from as u64;
+                (slot, status, streak, healthy)
+            };
+            let states: Vec<_> = cells.iter().map(state).collect();
+            return Fact::states(name, &states).of(&declared.labels);
+        }
+        _ => {}
+    }
     let is_whole = declared.series.kind == Kind::GaugeI64;
     if merge == Merge::Each {
         let number = |value: u64| match is_whole {

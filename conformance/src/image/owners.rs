@@ -4,7 +4,7 @@ use shmetrics::layout::block::BlockShape;
 use shmetrics::layout::directory::{GAUGE_CELL_LENGTH, OwnerTag, SlotOwner, SlotState};
 use shmetrics::layout::directory::{PROCESS_COMMAND_LENGTH, PROCESS_ROLE_LENGTH};
 use shmetrics::layout::events::EventsShape;
-use shmetrics::layout::kind::{Kind, Merge};
+use shmetrics::layout::kind::{Kind, Merge, Space};
 use shmetrics::layout::record::{PUBLISHED, TYPE_SERIES};
 
 use super::{CREATED_NS, Image, Place, Scheme, Series};
@@ -109,7 +109,7 @@ impl Image {
     fn clear_gauges(&mut self, slot: u64) {
         for series in self.placed() {
             let kept = self.merge_of(series.family).is_some_and(Merge::outlives_process);
-            if matches!(series.kind, Kind::GaugeI64 | Kind::GaugeF64) && !kept {
+            if series.kind.space() == Space::Gauges && !kept {
                 let cell = Place::Gauge(self.gauge_offset(&series, slot));
                 self.set(cell, "gauge_stamp", 0).set(cell, "gauge_value", 0);
             }

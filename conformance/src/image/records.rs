@@ -90,6 +90,7 @@ pub struct Parameters {
     ring_slots: u8,
     overflow: bool,
     created_ns: u64,
+    statuses: Vec<u8>,
 }
 
 impl Parameters {
@@ -101,6 +102,7 @@ impl Parameters {
             ring_slots: 0,
             overflow: false,
             created_ns: CREATED_NS + 2_000_000_000,
+            statuses: Vec::new(),
         }
     }
 
@@ -126,6 +128,20 @@ impl Parameters {
         let shape = EventsShape::new(capacity, record_length).expect("a ring within its limits");
         Parameters {
             scheme: Scheme::Events(shape, schema.to_owned()),
+            ..Self::plain()
+        }
+    }
+
+    /// Of a state with these statuses, each with the streak from which on it is unhealthy, or -1; not validated.
+    pub fn statuses(statuses: &[(&str, i32)]) -> Self {
+        let mut encoded = Vec::new();
+        for (name, unhealthy_from) in statuses {
+            encoded.extend(unhealthy_from.to_le_bytes());
+            encoded.extend((name.len() as u16).to_le_bytes());
+            encoded.extend(name.as_bytes());
+        }
+        Parameters {
+            statuses: encoded,
             ..Self::plain()
         }
     }
@@ -274,7 +290,7 @@ impl Image {
                 .flat_map(|bound| bound.to_bits().to_ne_bytes())
                 .collect(),
             Scheme::Events(_, schema) => schema.clone().into_bytes(),
-            _ => Vec::new(),
+            _ => parameters.statuses.clone(),
         };
         let [text, extra] = self.store_texts(series.number, [labels, &bounds]);
         let place = Place::Record(series.number);
@@ -288,8 +304,9 @@ impl Image {
         self.set(place, "text", text).set(place, "unit", series.family);
         self.set(place, "factor", parameters.factor.to_bits());
         match &parameters.scheme {
-            Scheme::None | Scheme::Events(..) => {}
-            Scheme::Classic(_) => {
+            Scheme::None if series.kind != Kind::State => {}
+            Scheme::Events(..) => {}
+            Scheme::None | Scheme::Classic(_) => {
                 self.set(place, "extra", extra);
             }
             Scheme::Exponential(buckets) => {

@@ -45,6 +45,7 @@ impl Image {
         for series in &chosen[..stored] {
             match series.kind {
                 Kind::CounterU64 | Kind::CounterF64 => self.store_counter(series, to),
+                Kind::TimeMark => {}
                 _ => self.store_histogram(series, to),
             }
             if until > Resetting::Partly {

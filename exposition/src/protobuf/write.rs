@@ -1,6 +1,6 @@
 //! Putting the numbers in.
 
-use shmetrics::snapshot::{BucketScheme, Histogram, Number, ProcessValue, Value};
+use shmetrics::snapshot::{BucketScheme, Histogram, Number, Value};
 
 use super::wire::*;
 use super::{Parts, Plan, VALUE, family, float, histogram, metric, native, push_label};
@@ -8,7 +8,7 @@ use crate::bounds::ClassicBucket;
 use crate::each::Processes;
 use crate::encoder::Source;
 use crate::filter::Filter;
-use crate::resolve::{PROCESS, SLOT};
+use crate::resolve::{PROCESS, SLOT, STATUS};
 
 impl Plan {
     /// Appends all families that pass the filter. `sources` are those of the plan.
@@ -53,7 +53,10 @@ impl Plan {
                     Value::CounterF64(value) => value,
                     Value::GaugeI64(Some(value)) => value as f64,
                     Value::GaugeF64(Some(value)) => value,
-                    _ => return,
+                    ref other => match crate::each::as_gauge(other) {
+                        Some(number) => float(number),
+                        None => return,
+                    },
                 };
                 out.extend_from_slice(self.constants.get(*prefix));
                 out.extend_from_slice(&value.to_le_bytes());
@@ -62,7 +65,20 @@ impl Plan {
                 let labels = self.constants.get(*labels);
                 processes.each(values, |value, process, slot| {
                     push_message(out, family::METRIC, |out| {
-                        push_process(out, labels, value, process, slot)
+                        push_process(out, labels, value.slot, process, slot);
+                        push_gauge(out, value.value);
+                    });
+                });
+            }
+            (Parts::State { labels }, Value::State(states)) => {
+                let labels = self.constants.get(*labels);
+                processes.each(states, |state, process, slot| {
+                    crate::each::statuses(state, |status, streak| {
+                        push_message(out, family::METRIC, |out| {
+                            push_process(out, labels, state.slot, process, slot);
+                            push_label(out, STATUS, status);
+                            push_gauge(out, Number::U64(streak));
+                        });
                     });
                 });
             }
@@ -112,16 +128,17 @@ impl Plan {
     }
 }
 
-fn push_process(out: &mut Vec<u8>, labels: &[u8], value: &ProcessValue, process: &str, slot: bool) {
+fn push_process(out: &mut Vec<u8>, labels: &[u8], number: u64, process: &str, slot: bool) {
     out.extend_from_slice(labels);
     push_label(out, PROCESS, process);
     if slot {
         push_message(out, metric::LABEL, |out| {
             push_text(out, 1, SLOT);
-            push_message(out, 2, |out| crate::number::push(out, Number::U64(value.slot)));
+            push_message(out, 2, |out| crate::number::push(out, Number::U64(number)));
         });
     }
-    push_message(out, metric::GAUGE, |out| {
-        push_double(out, VALUE, float(value.value))
-    });
+}
+
+fn push_gauge(out: &mut Vec<u8>, value: Number) {
+    push_message(out, metric::GAUGE, |out| push_double(out, VALUE, float(value)));
 }

@@ -17,8 +17,12 @@ pub(crate) const SLOT: &str = "slot";
 /// The bound of a classic bucket.
 pub(crate) const LE: &str = "le";
 
-pub(super) fn is_each(description: &Description) -> bool {
-    description.merge == Merge::Each && Type::of(description) == Type::Gauge
+/// The label that tells the statuses of a state apart.
+pub(crate) const STATUS: &str = "status";
+
+/// Has a series a value per process, in a family of this type?
+pub(super) fn is_each(description: &Description, kind: Type) -> bool {
+    description.merge == Merge::Each && matches!(kind, Type::Gauge | Type::State)
 }
 
 /// The labels of a series under exposed names.

@@ -10,7 +10,7 @@ use crate::each::Processes;
 use crate::encoder::Source;
 use crate::filter::Filter;
 use crate::number::{self, Cursor, Spot};
-use crate::resolve::{PROCESS, SLOT};
+use crate::resolve::{PROCESS, SLOT, STATUS};
 
 impl SeriesLines {
     /// The series, where it was when the lines were prepared.
@@ -43,8 +43,11 @@ impl Plan {
             out.extend_from_slice(page.text());
             if family.each {
                 for lines in &self.series[family.series.clone()] {
-                    if let (Lines::Each(stem), Some(series)) = (&lines.lines, lines.find(sources)) {
-                        self.push_each(*stem, &series.value, processes, out);
+                    let value = lines.find(sources).map(|series| &series.value);
+                    match (&lines.lines, value) {
+                        (Lines::Each(stem), Some(value)) => self.push_each(*stem, value, processes, out),
+                        (Lines::State(stem), Some(value)) => self.push_states(*stem, value, processes, out),
+                        _ => {}
                     }
                 }
             }
@@ -131,7 +134,30 @@ impl Plan {
         }
     }
 
+    /// All statuses that a process declared: of the one that it has its streak, of the others 0. So no series comes and goes.
+    fn push_states(&self, stem: Span, value: &Value, processes: &mut Processes, out: &mut Vec<u8>) {
+        if let Value::State(states) = value {
+            let stem = self.constants.get(stem);
+            processes.each(states, |state, process, slot| {
+                crate::each::statuses(state, |status, streak| {
+                    self.push_labels(stem, state.slot, process, slot, out);
+                    out.push(b',');
+                    push_pair(out, STATUS, status);
+                    out.extend_from_slice(b"} ");
+                    number::push_line(out, Number::U64(streak));
+                });
+            });
+        }
+    }
+
     fn push_process(&self, stem: &[u8], value: &ProcessValue, process: &str, slot: bool, out: &mut Vec<u8>) {
+        self.push_labels(stem, value.slot, process, slot, out);
+        out.extend_from_slice(b"} ");
+        number::push_line(out, value.value);
+    }
+
+    /// Everything up to the label of the process.
+    fn push_labels(&self, stem: &[u8], number: u64, process: &str, slot: bool, out: &mut Vec<u8>) {
         out.extend_from_slice(stem);
         push_pair(out, PROCESS, process);
         // The same label names in the whole family, as elsewhere.
@@ -140,12 +166,10 @@ impl Plan {
             out.extend_from_slice(SLOT.as_bytes());
             out.extend_from_slice(b"=\"");
             if slot {
-                number::push(out, Number::U64(value.slot));
+                number::push(out, Number::U64(number));
             }
             out.push(b'"');
         }
-        out.extend_from_slice(b"} ");
-        number::push_line(out, value.value);
     }
 }
 

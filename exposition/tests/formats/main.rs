@@ -3,6 +3,7 @@
 mod expected;
 mod identity;
 mod make;
+mod marks;
 mod parse;
 mod proto;
 mod random;

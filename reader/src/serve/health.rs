@@ -1,7 +1,8 @@
 //! What is wrong, and whether somebody must act: then `/health` answers 503.
 //!
 //! Somebody must act when numbers are missing or will be: a segment that was asked for cannot be read, there is none at all, a table
-//! is full so that new series or processes find no room, gauges are dropped, records are damaged. What only makes things slower, or
+//! is full so that new series or processes find no room, gauges are dropped, records are damaged; or a process says of itself that it is
+//! unhealthy, by a state whose threshold is reached. What only makes things slower, or
 //! was in the past, is told and does not fail: lanes or budget used up (the shared lane counts on), a loss that has stopped, owners that
 //! died and wait for somebody to take over.
 
@@ -318,6 +319,19 @@ fn contents(snapshot: &Snapshot, report: &mut impl FnMut(Severity, &str, String)
             snapshot.health.errors_damaged
         );
         report(Severity::Failure, "errors_damaged", message);
+    }
+    for (series, state) in snapshot.unhealthy() {
+        let message = format!(
+            "{} of {} is {}, {} times in a row",
+            match &*state.role {
+                "" => format!("slot-{}", state.slot),
+                role => role.to_owned(),
+            },
+            series.description.name,
+            state.name(),
+            state.streak
+        );
+        report(Severity::Failure, "unhealthy_state", message);
     }
     if snapshot.retired {
         let message =

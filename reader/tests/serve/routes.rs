@@ -246,6 +246,34 @@ fn health_is_503_only_when_somebody_must_act() {
 }
 
 #[test]
+fn an_unhealthy_state_makes_health_503_and_is_named() {
+    let folder = Folder::new();
+    let segment = folder.segment("app");
+    let state = segment.state("fetch").status("OK", None).status("FATAL", Some(2));
+    let state = state.register().unwrap();
+    let server = Server::start(&folder, &["app"]);
+    state.set(1);
+    assert_eq!(server.json("/health").0, 200);
+    state.set(1);
+    wait_for("the second failure", || server.json("/health").0 == 503);
+    let (_, health) = server.json("/health");
+    let problem = &health["problems"][0];
+    assert_eq!(
+        (&problem["problem"], &problem["severity"]),
+        (&"unhealthy_state".into(), &"failure".into()),
+        "{health}"
+    );
+    let message = problem["message"].as_str().unwrap();
+    assert!(
+        message.contains("of fetch is FATAL, 2 times in a row"),
+        "{message}"
+    );
+    state.set(0);
+    wait_for("health", || server.json("/health").0 == 200);
+    assert_eq!(server.samples().value("fetch_healthy"), 1.0);
+}
+
+#[test]
 fn what_was_lost_long_ago_does_not_fail_and_what_is_lost_now_does() {
     let folder = Folder::new();
     let make = |name: &str| {

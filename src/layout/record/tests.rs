@@ -14,6 +14,7 @@ fn series() -> SeriesRecord {
         },
         factor: 1e-9,
         buckets: Buckets::Exponential(buckets),
+        statuses: TextRange::default(),
         ring_slots: 2,
         overflow: true,
         length: super::super::block::BlockShape::new(buckets.buckets(), 2).length(),

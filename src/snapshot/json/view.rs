@@ -6,9 +6,10 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use super::{Bound, Buckets, Labels, List, Quantiles, finite, rfc3339};
+use crate::layout::kind::Space;
 use crate::snapshot::{
-    ErrorEntry, Health, Histogram, Losses, PerProcess, Process, ProcessValue, Quality, ReaderHealth,
-    SegmentFacts, Series, Skipped, Snapshot, Value, Window,
+    ErrorEntry, Health, Histogram, Losses, PerProcess, Process, ProcessState, ProcessValue, Quality,
+    ReaderHealth, SegmentFacts, Series, Skipped, Snapshot, Value, Window,
 };
 
 #[derive(Serialize)]
@@ -100,7 +101,7 @@ impl Serialize for SeriesView<'_> {
         if *since_ns > description.created_ns {
             map.serialize_entry("since", &rfc3339(*since_ns))?;
         }
-        if matches!(value, Value::GaugeI64(_) | Value::GaugeF64(_) | Value::Each(_)) {
+        if description.kind.space() == Space::Gauges {
             map.serialize_entry("merge", description.merge.name())?;
         }
         match value {
@@ -118,6 +119,14 @@ impl Serialize for SeriesView<'_> {
                 map.serialize_entry("held", &totals.held)?;
                 map.serialize_entry("fullest", &totals.fullest)?;
                 map.serialize_entry("capacity", &totals.capacity)?;
+            }
+            Value::TimeMark(value) => {
+                map.serialize_entry("value", value)?;
+                map.serialize_entry("time", &value.map(rfc3339))?;
+            }
+            Value::State(states) => {
+                map.serialize_entry("healthy", &states.iter().all(ProcessState::is_healthy))?;
+                map.serialize_entry("states", &List(|| states.iter().map(StateView::new)))?;
             }
         }
         map.end()
@@ -193,15 +202,36 @@ struct EachView<'a> {
 
 impl<'a> EachView<'a> {
     fn new(of: &'a ProcessValue) -> Self {
-        let process = if of.role.is_empty() {
-            format!("slot-{}", of.slot).into()
-        } else {
-            Cow::from(&*of.role)
-        };
         EachView {
-            process,
+            process: process_name(&of.role, of.slot),
             slot: of.slot,
             value: of.value,
+        }
+    }
+}
+
+fn process_name(role: &str, slot: u64) -> Cow<'_, str> {
+    match role {
+        "" => format!("slot-{slot}").into(),
+        role => role.into(),
+    }
+}
+
+#[derive(Serialize)]
+struct StateView<'a> {
+    process: Cow<'a, str>,
+    status: Cow<'a, str>,
+    streak: u64,
+    healthy: bool,
+}
+
+impl<'a> StateView<'a> {
+    fn new(of: &'a ProcessState) -> Self {
+        StateView {
+            process: process_name(&of.role, of.slot),
+            status: of.name(),
+            streak: of.streak,
+            healthy: of.is_healthy(),
         }
     }
 }
@@ -228,6 +258,7 @@ impl<'a> ProcessView<'a> {
             let series = snapshot.series.get(*index)?;
             Some(ValueView {
                 series,
+                slot: process.slot,
                 value: *value,
             })
         };
@@ -249,7 +280,22 @@ impl<'a> ProcessView<'a> {
 
 struct ValueView<'a> {
     series: &'a Series,
+    slot: u64,
     value: PerProcess,
+}
+
+impl ValueView<'_> {
+    /// The name of a status, as the process declared it.
+    fn status(&self, number: u8) -> Cow<'_, str> {
+        let states = match &self.series.value {
+            Value::State(states) => &states[..],
+            _ => &[],
+        };
+        let own = states
+            .iter()
+            .find(|state| (state.slot, state.number) == (self.slot, number));
+        own.map_or_else(|| number.to_string().into(), ProcessState::name)
+    }
 }
 
 impl Serialize for ValueView<'_> {
@@ -259,6 +305,14 @@ impl Serialize for ValueView<'_> {
         map.serialize_entry("labels", &Labels(&self.series.description.labels))?;
         match self.value {
             PerProcess::Counter(value) | PerProcess::Gauge(value) => map.serialize_entry("value", &value)?,
+            PerProcess::TimeMark(value) => {
+                map.serialize_entry("value", &value)?;
+                map.serialize_entry("time", &rfc3339(value))?;
+            }
+            PerProcess::State { number, streak } => {
+                map.serialize_entry("status", &self.status(number))?;
+                map.serialize_entry("streak", &streak)?;
+            }
             PerProcess::Histogram { count, sum } => {
                 map.serialize_entry("count", &count)?;
                 map.serialize_entry("sum", &finite(sum))?;

@@ -9,16 +9,17 @@ use crate::layout::directory::*;
 use crate::layout::geometry::Geometry;
 use crate::layout::header::*;
 use crate::layout::kind::{Kind, Merge};
-use crate::protocol::{gauge, ids, placement};
+use crate::protocol::{gauge, ids, placement, state};
 use crate::segment::open::stored_records;
+use crate::snapshot::baseline::{Baselines, can_be_reset};
 use crate::snapshot::catalog::{Catalog, CounterCell, Group, Member};
 use crate::snapshot::events::{self, EventTotals};
 use crate::snapshot::lanes::{self, Lane, Memory, Source};
 use crate::snapshot::merge::{self, Compensated};
 use crate::snapshot::owners::Owners;
 use crate::snapshot::{
-    BucketScheme, Fill, Health, Histogram, Losses, Number, ProcessValue, Quality, Series, Snapshot, Used,
-    Value,
+    BucketScheme, Fill, Health, Histogram, Losses, Number, ProcessState, ProcessValue, Quality, Series,
+    Snapshot, Used, Value,
 };
 use crate::sync::{Acquire, fence};
 use crate::words::ReadWords;
@@ -123,6 +124,10 @@ impl Reader {
                     *shown = totals.written.max(*shown);
                     totals.written = *shown;
                 }
+                Value::TimeMark(value) => {
+                    *value = time_mark(group, &self.baselines, &self.owners, words, geometry)
+                }
+                Value::State(states) => fill_states(states, group, &self.owners, words, geometry),
                 value => gauge_value(value, group, &self.owners, words, geometry),
             }
             if !(group.description.overflow && is_zero(&series.value)) {
@@ -198,6 +203,8 @@ fn empty_value(group: &Group) -> Value {
         (Kind::GaugeI64 | Kind::GaugeF64, Merge::Each, _) => Value::Each(Vec::new()),
         (Kind::GaugeI64, Merge::Mean, _) | (Kind::GaugeF64, ..) => Value::GaugeF64(None),
         (Kind::GaugeI64, ..) => Value::GaugeI64(None),
+        (Kind::TimeMark, ..) => Value::TimeMark(None),
+        (Kind::State, ..) => Value::State(Vec::new()),
         (Kind::Events, ..) => Value::Events(EventTotals::default()),
         (_, _, scheme) => Value::Histogram(Box::new(Histogram {
             count: 0,
@@ -223,6 +230,8 @@ fn is_zero(value: &Value) -> bool {
         Value::GaugeI64(value) => value.is_none(),
         Value::GaugeF64(value) => value.is_none(),
         Value::Each(values) => values.is_empty(),
+        Value::TimeMark(value) => value.is_none(),
+        Value::State(states) => states.is_empty(),
         Value::Histogram(histogram) => {
             histogram.count == 0 && histogram.invalid == 0 && histogram.quality == Quality::Exact
         }
@@ -331,6 +340,57 @@ pub(super) fn gauge_cell(
     fence(Acquire);
     let word = at(geometry.process_entry_offset(slot as u64) + PROCESS_OWNER_OFFSET);
     (words.load(word) == owner.owner.0).then_some(cell)
+}
+
+/// The first or last time of all cells. A last one from before its reset is none.
+fn time_mark(
+    group: &Group,
+    baselines: &Baselines,
+    owners: &Owners,
+    words: ReadWords<'_>,
+    geometry: &Geometry,
+) -> Option<u64> {
+    let rule = group.description.merge;
+    let cells = group.shown().iter().flat_map(|member| {
+        let since = match can_be_reset(group.description.kind, rule) {
+            true => baselines.since(member.record),
+            false => 0,
+        };
+        let slots = 0..owners.slots().len();
+        slots.filter_map(move |slot| {
+            let (time, _) = gauge_cell(words, geometry, owners, slot, member, rule)?;
+            (time != 0 && time >= since).then_some(time)
+        })
+    });
+    match rule {
+        Merge::Min => cells.min(),
+        _ => cells.max(),
+    }
+}
+
+fn fill_states(
+    states: &mut Vec<ProcessState>,
+    group: &Group,
+    owners: &Owners,
+    words: ReadWords<'_>,
+    geometry: &Geometry,
+) {
+    states.clear();
+    for member in group.shown() {
+        for (slot, owner) in owners.slots().iter().enumerate() {
+            let Some((word, _)) = gauge_cell(words, geometry, owners, slot, member, Merge::Each) else {
+                continue;
+            };
+            let (number, streak) = state::unpack(word);
+            states.push(ProcessState {
+                slot: slot as u64,
+                role: Arc::clone(&owner.role),
+                number,
+                streak,
+                statuses: Arc::clone(&member.statuses),
+            });
+        }
+    }
 }
 
 fn gauge_value(value: &mut Value, group: &Group, owners: &Owners, words: ReadWords<'_>, geometry: &Geometry) {

@@ -240,6 +240,7 @@ fn plain(kind: Kind) -> SeriesRecord {
         labels: TextRange::default(),
         factor: 1.0,
         buckets: Buckets::None,
+        statuses: TextRange::default(),
         ring_slots: 0,
         overflow: false,
         length: 0,

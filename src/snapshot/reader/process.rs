@@ -10,6 +10,7 @@ use super::fill::{Sums, at, gauge_cell, lane_counters};
 use crate::layout::block::{BASELINE_COUNT, BASELINE_SUM};
 use crate::layout::directory::*;
 use crate::layout::kind::{Kind, Merge, Space};
+use crate::protocol::state;
 use crate::snapshot::catalog::{Catalog, CounterCell, Member};
 use crate::snapshot::events;
 use crate::snapshot::lanes::{Lane, Memory, Source};
@@ -131,7 +132,14 @@ fn add_values(
                     member,
                     rule,
                 )
-                .map(|(word, _)| PerProcess::Gauge(merge::number(kind, word)))
+                .and_then(|(word, _)| match kind {
+                    Kind::TimeMark => (word != 0).then_some(PerProcess::TimeMark(word)),
+                    Kind::State => {
+                        let (number, streak) = state::unpack(word);
+                        Some(PerProcess::State { number, streak })
+                    }
+                    _ => Some(PerProcess::Gauge(merge::number(kind, word))),
+                })
             }),
             Space::Counters if kind == Kind::CounterF64 => {
                 let value = part.float.total();

@@ -3,7 +3,7 @@
 use super::{Clocks, Reader, View};
 use crate::layout::WORD_LENGTH;
 use crate::layout::block::BUCKETS;
-use crate::layout::kind::Kind;
+use crate::layout::kind::{Kind, Space};
 use crate::layout::reset::*;
 use crate::protocol::histogram::State;
 use crate::snapshot::baseline::{self, can_be_reset};
@@ -38,6 +38,7 @@ pub(crate) struct Baseline {
 
 #[derive(Debug)]
 pub(crate) enum Cell {
+    None,
     Counter { placement: u64, word: u64 },
     Block { placement: u64, words: Vec<u64> },
 }
@@ -52,10 +53,9 @@ impl Reader {
             let groups = self.catalog.groups();
             // Each is asked about once.
             let new = &groups[chosen.len()..];
-            chosen.extend(
-                new.iter()
-                    .map(|group| can_be_reset(group.description.kind) && select(&group.description)),
-            );
+            chosen.extend(new.iter().map(|group| {
+                can_be_reset(group.description.kind, group.description.merge) && select(&group.description)
+            }));
             let mut members = groups.iter().zip(&chosen).filter(|(_, chosen)| **chosen);
             let is_exact = members.all(|(group, _)| {
                 let mut members = group.shown().iter();
@@ -75,10 +75,16 @@ impl Reader {
         let mut total = Total::default();
         for (group, &chosen) in self.catalog.groups().iter().zip(&chosen) {
             let kind = group.description.kind;
-            for member in group.members().iter().filter(|_| can_be_reset(kind)) {
+            for member in group
+                .members()
+                .iter()
+                .filter(|_| can_be_reset(group.description.kind, group.description.merge))
+            {
                 let before = self.baselines.since(member.record);
                 let is_shown = group.shown().iter().any(|shown| shown.record == member.record);
                 let cell = match (chosen && is_shown, kind.is_histogram()) {
+                    // Its time says all.
+                    _ if kind.space() == Space::Gauges && (chosen && is_shown || before != 0) => Cell::None,
                     (true, true) => self.histogram_now(member, &mut total),
                     (true, false) => self.counter_now(member),
                     (false, _) if before == 0 => continue,

@@ -52,14 +52,14 @@ SINCE_VERSION_2 = 0xD00  # words from here on are reserved in version 1
 
 # 8 Kinds and merge rules
 Kind = IntEnum("Kind", {
-    "COUNTER_U64": 1, "COUNTER_F64": 2, "GAUGE_I64": 3, "GAUGE_F64": 4,
-    "HISTOGRAM_INTEGER": 5, "HISTOGRAM_FLOAT": 6, "HISTOGRAM_CLASSIC": 7,
-    "EVENTS": 12,
+    "COUNTER_U64": 1, "COUNTER_F64": 2, "GAUGE_I64": 3, "GAUGE_F64": 4, "HISTOGRAM_INTEGER": 5, "HISTOGRAM_FLOAT": 6,
+    "HISTOGRAM_CLASSIC": 7, "TIME_MARK": 9, "STATE": 10, "EVENTS": 12,
 })
 COUNTERS = (Kind.COUNTER_U64, Kind.COUNTER_F64)
-GAUGES = (Kind.GAUGE_I64, Kind.GAUGE_F64)
+GAUGES = (Kind.GAUGE_I64, Kind.GAUGE_F64, Kind.TIME_MARK, Kind.STATE)  # what has a cell per process slot
 Merge = IntEnum("Merge", "SUM MIN MAX MEAN LAST EACH")
 KEPT_AFTER_DEATH = (Merge.MIN, Merge.MAX, Merge.LAST)
+MERGES = {Kind.TIME_MARK: (Merge.MIN, Merge.MAX), Kind.STATE: (Merge.EACH,)}  # of kinds that have not all
 
 # 7.3, 9 Lengths in bytes; the words of a lane entry
 SHARED_LANE = 0

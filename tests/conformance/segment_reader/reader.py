@@ -47,11 +47,22 @@ class Group:
 
 
 @dataclass(frozen=True)
+class State:
+    """What a live process says of itself [9.4]."""
+
+    process: Process
+    status: str
+    streak: int
+    healthy: bool
+
+
+@dataclass(frozen=True)
 class Reading:
     """What one snapshot saw of a group."""
 
     value: Number | None = None
     each: list[tuple[Process, Number]] = field(default_factory=list)
+    states: list[State] = field(default_factory=list)
     histogram: Histogram | None = None
     windows: Windows = field(default_factory=list)
     events: Totals | None = None
@@ -62,7 +73,7 @@ class Reading:
             return self.events == Totals()
         if self.histogram is not None:
             return self.histogram.count == self.histogram.invalid == self.histogram.error == 0
-        return self.value is None and not self.each if kind in GAUGES else self.value == 0
+        return self.value is None and not self.each and not self.states if kind in GAUGES else self.value == 0
 
 
 @dataclass(frozen=True)
@@ -71,6 +82,7 @@ class Counted:
 
     value: Number  # of histograms the sum
     count: int | None = None  # histograms only
+    state: State | None = None  # states only
 
 
 @dataclass(frozen=True)
@@ -161,12 +173,21 @@ class Reader:
             return None
         if series.family.kind == Kind.GAUGE_F64:
             return stamp, float_of(word)
+        if series.family.kind in (Kind.TIME_MARK, Kind.STATE):
+            return stamp, word
         return stamp, word - 2**64 if word >> 63 else word
 
     def _gauge(self, snapshot: Snapshot, group: Group) -> Reading:
         merge = group.family.merge
         cells = [(process, *cell) for series in group.by_age for process in snapshot.processes
                  if (cell := self._gauge_cell(process, series, merge in KEPT_AFTER_DEATH)) is not None]
+        if group.family.kind == Kind.STATE:
+            return Reading(states=[state for series in group.by_age for process in snapshot.processes
+                                   if (state := self._state(process, series)) is not None])
+        if group.family.kind == Kind.TIME_MARK:
+            times = [time for series in group.by_age for process in snapshot.processes
+                     if (time := self._time(process, series, merge)) is not None]
+            return Reading((min if merge == Merge.MIN else max)(times, default=None))
         values = [value for _, _, value in cells]
         if merge == Merge.EACH:
             return Reading(each=[(process, value) for process, _, value in cells])
@@ -181,6 +202,22 @@ class Reader:
         if merge == Merge.MEAN:
             return Reading(float(total) / float(len(values)))
         return Reading(min(max(total, -2**63), 2**63 - 1) if is_whole else total)
+
+    def _time(self, process: Process, series: Series, merge: Merge) -> int | None:
+        """A mark; of rule 3 only since the reset [14]."""
+        cell = self._gauge_cell(process, series, True)
+        since = self.resets.table.time(series.number) if merge == Merge.MAX else 0
+        return None if cell is None or cell[1] == 0 or cell[1] < since else cell[1]
+
+    def _state(self, process: Process, series: Series) -> State | None:
+        cell = self._gauge_cell(process, series, False)
+        if cell is None:
+            return None
+        number, streak = cell[1] >> 56, cell[1] & 2**56 - 1
+        if number >= len(series.statuses):
+            return State(process, str(number), streak, True)
+        status = series.statuses[number]
+        return State(process, status.name, streak, not 0 <= status.unhealthy_from <= streak)
 
     # --- Histograms -------------------------------------------------------------------------------------------------
 
@@ -248,8 +285,9 @@ class Reader:
             if kind in GAUGES:
                 # Of revisions the oldest, be it set or not.
                 cell = self._gauge_cell(process, group.by_age[0], False)
-                if cell is not None:
-                    yield group, Counted(cell[1])
+                if cell is not None and not (kind == Kind.TIME_MARK and cell[1] == 0):
+                    state = self._state(process, group.by_age[0]) if kind == Kind.STATE else None
+                    yield group, Counted(cell[1], state=state)
                 continue
             by_lane = [[lane[series.number] for series in group.shown if series.number in lane] for lane in lanes]
             count = sum(count for parts in by_lane for count, _ in parts) & WORD_MASK

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from .buckets import BlockShape, Classic, Exponential, Scheme
 from .events import Ring, Rings, schema_of
-from .layout import COUNTERS, RESERVED, Kind, Merge, Segment, acquire_fence, float_of, fnv1a
+from .layout import COUNTERS, MERGES, RESERVED, Kind, Merge, Segment, acquire_fence, float_of, fnv1a
 
 READY, CELL = 1, 12  # words of a record
 READY_YES = 1
@@ -20,6 +20,7 @@ FLAG_OVERFLOW = 1
 MAX_BLOCK_LENGTH, MAX_RING_SLOTS, MAX_BOUNDS = 8388608, 64, 256
 MAX_NAME_LENGTH, MAX_HELP_LENGTH, MAX_UNIT_LENGTH = 255, 1024, 63
 MAX_SCHEMA_LENGTH = 4096
+MAX_STATUSES, MAX_STATUS_NAME_LENGTH = 64, 63
 MAX_LABELS, MAX_LABEL_NAME_LENGTH, MAX_LABEL_VALUE_LENGTH, MAX_ENCODED_LENGTH = 32, 255, 1024, 8192
 
 
@@ -49,6 +50,14 @@ class Family:
     unit: str
 
 
+@dataclass(frozen=True)
+class Status:
+    """Of a state [7.4]."""
+
+    name: str
+    unhealthy_from: int  # -1: never
+
+
 @dataclass(frozen=True, eq=False)
 class Series:
     number: int
@@ -62,6 +71,7 @@ class Series:
     scheme: Scheme | None  # histograms only, as is the next
     shape: BlockShape | None
     rings: Rings | None  # events only
+    statuses: list[Status]  # states only
 
     @property
     def age(self) -> tuple[int, int]:
@@ -125,7 +135,8 @@ class Catalog:
     def _family(self, number: int, kind: Kind, record: Record) -> Family:
         """V-23, V-24, V-29."""
         rule = record.shape >> 16 & 0xFF
-        require(Merge.SUM <= rule <= Merge.EACH, f"V-23: merge rule {rule} is not known")
+        require(Merge.SUM <= rule <= Merge.EACH and rule in MERGES.get(kind, tuple(Merge)),
+                f"V-23: merge rule {rule} is not known")
         ranges = (self._range(record.text, 1, MAX_NAME_LENGTH, "name"),
                   self._range(record.extra, 0, MAX_HELP_LENGTH, "help"),
                   self._range(record.unit, 0, MAX_UNIT_LENGTH, "unit"))
@@ -138,6 +149,8 @@ class Catalog:
         labels_range = self._range(record.text, 0, MAX_ENCODED_LENGTH, "labels")
         scheme = self._scheme(kind, record)
         events = self._ring(record) if kind == Kind.EVENTS else None
+        if kind == Kind.STATE:
+            self._range(record.extra, 1, MAX_STATUSES * (6 + MAX_STATUS_NAME_LENGTH), "statuses")
         factor, ring_slots = float_of(record.factor), record.shape >> 32 & 0xFF
         require(math.isfinite(factor) and factor > 0.0, f"V-25: the factor is {factor!r}")
         require(ring_slots <= MAX_RING_SLOTS, f"V-25: {ring_slots} ring slots, at most {MAX_RING_SLOTS}")
@@ -170,10 +183,14 @@ class Catalog:
             schema = schema_of(decoded(self.segment.text(*events[1])), events[0])
             require(schema is not None, "V-29: the schema is none")
             rings = Rings(self.segment, events[0], schema or {}, start)
+        statuses: list[Status] = []
+        if kind == Kind.STATE:
+            statuses = decoded_statuses(self.segment.text(record.extra >> 32, record.extra & 0xFFFFFFFF))
         self._take(space, start, end)
         overflow = bool(record.shape >> 24 & FLAG_OVERFLOW)
         factor = float_of(record.factor)
-        return Series(number, family, encoded, labels, overflow, factor, record.created, start, scheme, shape, rings)
+        return Series(number, family, encoded, labels, overflow, factor, record.created, start, scheme, shape,
+                      rings, statuses)
 
     def _ring(self, record: Record) -> tuple[Ring, tuple[int, int]]:
         """V-25, then V-24."""
@@ -246,3 +263,22 @@ def decoded_labels(encoded: bytes) -> dict[str, str]:
         previous = name
         labels[decoded(name)] = decoded(encoded[value_at:at])
     return labels
+
+
+def decoded_statuses(encoded: bytes) -> list[Status]:
+    """Statuses of a state [7.4]; anything else is V-25."""
+    statuses: list[Status] = []
+    at = 0
+    while at < len(encoded):
+        require(len(encoded) - at >= 6 and len(statuses) < MAX_STATUSES, "V-25: cut short, or too many statuses")
+        unhealthy_from, length = struct.unpack_from("<iH", encoded, at)
+        name_at, at = at + 6, at + 6 + length
+        require(1 <= length <= MAX_STATUS_NAME_LENGTH and at <= len(encoded) and unhealthy_from >= -1,
+                f"V-25: a status has length {length} and threshold {unhealthy_from}")
+        try:
+            name = encoded[name_at:at].decode("utf-8")
+        except UnicodeDecodeError:
+            raise Skipped("V-25: the name of a status is not UTF-8") from None
+        require(all(status.name != name for status in statuses), "V-25: a status is there twice")
+        statuses.append(Status(name, unhealthy_from))
+    return statuses

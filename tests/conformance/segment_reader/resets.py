@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .blocks import BUCKETS, total_of
-from .layout import COUNTERS, GAUGES, RESERVED, RESET, Kind, Segment, acquire_fence, float_of
+from .layout import COUNTERS, GAUGES, RESERVED, RESET, Kind, Merge, Segment, acquire_fence, float_of
 from .records import Series
 
 RETRIES = 8  # of a table that may be overwritten [D-3]
@@ -37,7 +37,9 @@ class Table:
 
     def start(self, series: Series) -> int:
         """Since when a record counts [14]."""
-        return series.created if series.family.kind in (*GAUGES, Kind.EVENTS) else max(series.created, self.time(series.number))
+        rule = series.family.kind, series.family.merge
+        is_kept = rule[0] in (*GAUGES, Kind.EVENTS) and rule != (Kind.TIME_MARK, Merge.MAX)
+        return series.created if is_kept else max(series.created, self.time(series.number))
 
 
 class Resets:

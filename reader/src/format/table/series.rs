@@ -1,7 +1,9 @@
 //! Series as rows: counters, gauges, histograms, and what each process counted.
 
 use shmetrics::Value;
-use shmetrics::snapshot::{Histogram, Number, PerProcess, Process, ProcessValue, Quality, Series, Snapshot};
+use shmetrics::snapshot::{
+    Histogram, Number, PerProcess, Process, ProcessState, ProcessValue, Quality, Series, Snapshot, rfc3339,
+};
 
 use super::grid::Grid;
 use crate::format::units::{self, grouped, grouped_signed, quantity, seconds};
@@ -77,10 +79,27 @@ pub(super) fn values(series: &[&Series]) -> Grid {
                     format!("{} events{dropped}", grouped(totals.written)),
                 );
             }
+            Value::TimeMark(time) => row(title(series), optional(time.map(rfc3339))),
+            Value::State(states) => {
+                for state in states {
+                    let who = process_name(&state.role, state.slot);
+                    row(format!("{} of {who}", title(series)), status(state));
+                }
+            }
             _ => {}
         }
     }
     grid
+}
+
+/// A status, its streak, and whether that is unhealthy.
+fn status(state: &ProcessState) -> String {
+    let unhealthy = if state.is_healthy() { "" } else { ", unhealthy" };
+    format!(
+        "{} \u{d7}{}{unhealthy}",
+        quoted(&state.name()),
+        grouped(state.streak)
+    )
 }
 
 fn plain(number: Number) -> String {
@@ -210,6 +229,11 @@ pub(super) fn per_process(snapshot: &Snapshot) -> Grid {
             };
             let value = match *value {
                 PerProcess::Counter(number) | PerProcess::Gauge(number) => plain(number),
+                PerProcess::TimeMark(time) => rfc3339(time),
+                PerProcess::State { .. } => match states_of(series, process.slot) {
+                    Some(state) => status(state),
+                    None => continue,
+                },
                 PerProcess::Histogram { count, sum } => {
                     let mean = sum / (count.max(1)) as f64;
                     format!("{} of {} each", grouped(count), quantity(mean, unit(series)))
@@ -225,6 +249,14 @@ pub(super) fn per_process(snapshot: &Snapshot) -> Grid {
         }
     }
     grid
+}
+
+/// What a process says in a state.
+fn states_of(series: &Series, slot: u64) -> Option<&ProcessState> {
+    match &series.value {
+        Value::State(states) => states.iter().find(|state| state.slot == slot),
+        _ => None,
+    }
 }
 
 pub(super) fn who(process: &Process) -> [String; 3] {
