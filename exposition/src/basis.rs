@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use shmetrics::snapshot::{BucketScheme, Description, SegmentFacts, Value};
+use shmetrics::snapshot::{BucketScheme, Description, SegmentFacts, Series, Value};
 
 use crate::encoder::{Extra, ExtraKind, Source};
 
@@ -18,14 +18,16 @@ struct SourceBasis {
     name: String,
     facts: Option<Arc<SegmentFacts>>,
     series: Vec<SeriesBasis>,
+    /// Which series are histograms, and how their buckets are made.
+    schemes: Vec<(usize, BucketScheme)>,
 }
 
+/// Small: all are looked at each time.
 #[derive(Debug)]
 struct SeriesBasis {
     description: Arc<Description>,
     /// A reset changes it, and nothing else of the series.
     since_ns: u64,
-    scheme: Option<BucketScheme>,
 }
 
 impl Basis {
@@ -40,9 +42,9 @@ impl Basis {
                 .map(|series| SeriesBasis {
                     description: Arc::clone(&series.description),
                     since_ns: series.since_ns,
-                    scheme: scheme(&series.value).cloned(),
                 })
                 .collect(),
+            schemes: schemes(source).map(|(at, scheme)| (at, scheme.clone())).collect(),
         };
         Basis {
             sources: sources.iter().map(source).collect(),
@@ -84,12 +86,37 @@ impl SourceBasis {
                 .series
                 .iter()
                 .zip(&source.snapshot.series)
-                .all(|(basis, series)| {
-                    Arc::ptr_eq(&basis.description, &series.description)
-                        && basis.since_ns == series.since_ns
-                        && same_scheme(basis.scheme.as_ref(), scheme(&series.value))
-                })
+                .all(|(basis, series)| basis.holds(series))
+            && self.has_schemes(source)
     }
+
+    /// Are these series histograms as they were, and no others?
+    fn has_schemes(&self, source: &Source<'_>) -> bool {
+        let series = &source.snapshot.series;
+        let is_as_it_was = |(at, known): &(usize, BucketScheme)| {
+            let now = series.get(*at).and_then(|series| scheme(&series.value));
+            now.is_some_and(|now| same_scheme(known, now))
+        };
+        let histograms = series.iter().filter(|series| is_histogram(&series.value));
+        histograms.count() == self.schemes.len() && self.schemes.iter().all(is_as_it_was)
+    }
+}
+
+impl SeriesBasis {
+    #[inline(always)]
+    fn holds(&self, series: &Series) -> bool {
+        Arc::ptr_eq(&self.description, &series.description) && self.since_ns == series.since_ns
+    }
+}
+
+/// The series of a source that are histograms.
+fn schemes<'a>(source: &Source<'a>) -> impl Iterator<Item = (usize, &'a BucketScheme)> {
+    let series = source.snapshot.series.iter().enumerate();
+    series.filter_map(|(at, series)| Some((at, scheme(&series.value)?)))
+}
+
+fn is_histogram(value: &Value) -> bool {
+    matches!(value, Value::Histogram(_))
 }
 
 fn scheme(value: &Value) -> Option<&BucketScheme> {
@@ -100,9 +127,9 @@ fn scheme(value: &Value) -> Option<&BucketScheme> {
 }
 
 /// The scheme changes without a new description when another revision is registered.
-fn same_scheme(a: Option<&BucketScheme>, b: Option<&BucketScheme>) -> bool {
+fn same_scheme(a: &BucketScheme, b: &BucketScheme) -> bool {
     match (a, b) {
-        (Some(BucketScheme::Classic(a)), Some(BucketScheme::Classic(b))) => Arc::ptr_eq(a, b) || a == b,
+        (BucketScheme::Classic(a), BucketScheme::Classic(b)) => Arc::ptr_eq(a, b) || a == b,
         (a, b) => a == b,
     }
 }

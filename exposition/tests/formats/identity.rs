@@ -277,6 +277,31 @@ fn what_is_kept_is_prepared_anew_when_series_change() {
 }
 
 #[test]
+fn what_is_kept_is_prepared_anew_when_values_become_histograms_or_cease_to_be() {
+    let other = || make::classic(&[0.5], &[1, 2], 3.0);
+    let mut snapshot = make::snapshot(vec![
+        make::series("a", &[], Value::GaugeI64(Some(1))),
+        make::series("b", &[], other()),
+    ]);
+    let mut encoder = Encoder::new(Options::default());
+    let values = [Value::GaugeI64(Some(2)), other()];
+    for value in [0, 1, 1, 0, 0].map(|value| values[value].clone()) {
+        // One each way at a time, both at once, and by turns: descriptions stay as they are.
+        for at in [0, 1, 0] {
+            snapshot.series[at].value = value.clone();
+            let mut out = Vec::new();
+            let source = [Source {
+                name: "",
+                snapshot: &snapshot,
+            }];
+            encoder.encode(&source, &[], Choice::default(), Filter::all(), &mut out);
+            assert_eq!(out, encode(&snapshot, Choice::default()));
+        }
+        snapshot.series.swap(0, 1);
+    }
+}
+
+#[test]
 fn segments_are_told_apart_by_a_label_and_only_then() {
     let shop = make::snapshot(vec![make::series(
         "hits_total",
