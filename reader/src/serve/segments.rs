@@ -13,8 +13,9 @@ use super::events::Wanted;
 use super::places::{self, Candidate, Places};
 use super::problem::Problem;
 
-/// Most segments at one time: as many as the guard against truncation covers.
-pub(crate) const MOST_SEGMENTS: usize = shmetrics::sigbus::MOST_GUARDED;
+/// Most segments at one time: as many as the guard against truncation covers, but for one. When a segment is replaced its successor is
+/// opened while it is still there itself, and who is opened when there is no place is never guarded.
+pub(crate) const MOST_SEGMENTS: usize = shmetrics::sigbus::MOST_GUARDED - 1;
 
 /// A segment, or a file that should be one.
 #[derive(Debug)]
