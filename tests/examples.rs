@@ -445,6 +445,26 @@ fn tasks_of_an_asynchronous_runtime_count_exactly() {
     assert_eq!(histogram(&snapshot, "step_duration_seconds").0, 200_000);
 }
 
+#[cfg(feature = "stats")]
+#[test]
+fn a_service_tells_the_health_of_all_its_processes() {
+    let scratch = Scratch::new("example-runtime");
+    let path = scratch.path("segment");
+    let mut program = Program::start("runtime", &[path.to_str().unwrap(), "3"]);
+    program.process.finish();
+    program.wait_for_line("Ready: HTTP 200");
+    let health = format!("{{{}", program.after("{")[0]);
+    let health: serde_json::Value = serde_json::from_str(&health).unwrap();
+    assert_eq!(health["status"], "Healthy");
+    assert_eq!(health["requestsServed"], 3001);
+    assert_eq!(health["requestsByPath"]["/api/health"], 1003);
+    // 333 of each kind, of three values and of one.
+    assert_eq!(health["configResponsesServed"], 3 * 666);
+    assert_eq!(health["configValuesServed"], 3 * 333 * 4);
+    assert_eq!(health["configResponsesByTarget"]["web"], 3 * 666);
+    assert_eq!(health["configLoadCount"], 3);
+}
+
 #[test]
 fn wrong_usage_is_said_and_is_no_panic() {
     for name in ["prefork", "worker", "sidecar", "tokio"] {
