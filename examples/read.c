@@ -70,13 +70,15 @@ static int copy_baselines(struct series *series, size_t count)
     uint64_t resets = shmetrics_reset_tables(&g) ? load(SHMETRICS_HEADER_RESET_OFFSET) : 0, table = resets & 1;
     fence();
     for (size_t i = 0; i < count; i++, series++) {
-        int is_histogram = series->count_of_buckets > 0, is_counter = series->kind <= SHMETRICS_KIND_COUNTER_F64;
-        series->reset_ns = resets && (is_histogram || is_counter) ? load(shmetrics_reset_time_address(&g, table, series->number)) : 0;
+        int is_histogram = is_histogram_kind(series->kind);
+        int is_kept = is_gauge_kind(series->kind) || series->kind == SHMETRICS_KIND_SAMPLES || series->kind == SHMETRICS_KIND_EVENTS;
+        series->reset_ns = resets && !is_kept ? load(shmetrics_reset_time_address(&g, table, series->number)) : 0;
         if (!series->reset_ns) continue;
         uint64_t from = is_histogram ? shmetrics_reset_block_address(&g, table, series->placement)
                                      : shmetrics_reset_counter_address(&g, table, series->placement);
-        uint64_t words = is_histogram ? SHMETRICS_BLOCK_BUCKETS + series->count_of_buckets : 1;
+        uint64_t words = is_histogram ? SHMETRICS_BLOCK_BUCKETS + series->count_of_buckets : 2;
         if (!series->baseline) series->baseline = allocate(words, sizeof *series->baseline);
+        if (series->kind != SHMETRICS_KIND_NUMBER && !is_histogram) words = 1;
         for (uint64_t word = 0; word < words; word++) series->baseline[word] = load(from + 8 * word);
     }
     fence();
@@ -162,6 +164,58 @@ static void print_counter(struct series *const *members, size_t member_count)
     print_name(members[0]);
     if (is_whole) printf("%" PRIu64 "\n", whole);
     else printf("%.17g\n", since);
+}
+
+static void print_sum_of_parts(struct series *const *members, size_t member_count)
+{
+    uint64_t whole = 0;
+    struct compensated real = {0, 0}, real_before = {0, 0};
+    int is_float = 0;
+    for (size_t i = 0; i < member_count; i++) {
+        if (!members[i]->reset_ns) continue;
+        whole -= members[i]->baseline[0];
+        add(&real_before, shmetrics_double(members[i]->baseline[1]));
+    }
+    for (uint64_t lane = 0; lane <= lane_count; lane++) {
+        for (size_t i = 0; i < member_count; i++) {
+            uint64_t word[2];
+            for (uint64_t part = 0; part < 2; part++) {
+                uint64_t at = members[i]->placement + part;
+                word[part] = load(lane == 0 ? shmetrics_shared_counter_address(&g, at)
+                                            : shmetrics_counter_address(&g, lanes[lane - 1], at));
+            }
+            whole += word[0];
+            is_float |= word[1] != 0;
+            add(&real, shmetrics_double(word[1]));
+        }
+    }
+    double sum = (double)(int64_t)whole + (total(real) - total(real_before));
+    if (is_overflow(members, member_count) && (is_float ? sum == 0 : whole == 0)) return;
+    print_name(members[0]);
+    if (is_float) printf("%.17g\n", sum);
+    else printf("%" PRId64 "\n", (int64_t)whole);
+}
+
+/* How many samples were ever recorded (10.22). The values themselves are left to readers that need them. */
+static void print_samples(struct series *const *members, size_t member_count)
+{
+    uint64_t count = 0, invalid = 0;
+    for (size_t i = 0; i < member_count; i++) {
+        for (uint64_t lane = 0; lane <= lane_count; lane++) {
+            uint64_t at = members[i]->placement, block = shmetrics_shared_block_address(&g, at);
+            if (lane > 0) {
+                uint64_t bits = load(shmetrics_bitmap_address(&g, lanes[lane - 1], at));
+                fence(); /* the mark before the block */
+                if (!(bits & shmetrics_bitmap_bit(at))) continue;
+                block = shmetrics_block_address(&g, lanes[lane - 1], at);
+            }
+            count += load(block + SHMETRICS_SAMPLES_BLOCK_SAMPLES_ENDED_OFFSET);
+            invalid += load(block + SHMETRICS_SAMPLES_BLOCK_SAMPLES_INVALID_OFFSET);
+        }
+    }
+    if (is_overflow(members, member_count) && count == 0 && invalid == 0) return;
+    print_name(members[0]);
+    printf("recorded=%" PRIu64 "\n", count);
 }
 
 /* A set cell of a gauge that counts (10.8); 0 if there is none. */
@@ -313,9 +367,12 @@ int main(int argc, char **argv)
     qsort(groups, group_count, sizeof *groups, by_first_number);
     for (size_t i = 0; i < group_count; i++) {
         struct series *const *members = sorted + groups[i].start;
-        if (members[0]->kind == SHMETRICS_KIND_EVENTS) print_events(members, groups[i].count);
-        else if (members[0]->kind >= SHMETRICS_KIND_HISTOGRAM_INTEGER) print_histogram(members, groups[i].count);
-        else if (members[0]->kind >= SHMETRICS_KIND_GAUGE_I64) print_gauge(members, groups[i].count);
+        unsigned kind = members[0]->kind;
+        if (kind == SHMETRICS_KIND_EVENTS) print_events(members, groups[i].count);
+        else if (kind == SHMETRICS_KIND_NUMBER) print_sum_of_parts(members, groups[i].count);
+        else if (kind == SHMETRICS_KIND_SAMPLES) print_samples(members, groups[i].count);
+        else if (is_histogram_kind(kind)) print_histogram(members, groups[i].count);
+        else if (is_gauge_kind(kind)) print_gauge(members, groups[i].count);
         else print_counter(members, groups[i].count);
     }
     free(groups);

@@ -491,6 +491,20 @@ static inline uint64_t shmetrics_block_length(uint64_t buckets, uint64_t ring_sl
     return SHMETRICS_LINE_LENGTH * (lines < 5 ? 5 : lines);
 }
 
+/* Entries of a block of samples of which so many are shown, and its bytes (SPEC 9.13). */
+static inline uint64_t shmetrics_samples_entries(uint64_t shown)
+{
+    uint64_t entries = 1;
+    while (entries <= shown + shown / 4) entries *= 2;
+    return entries;
+}
+
+static inline uint64_t shmetrics_samples_length(uint64_t shown)
+{
+    uint64_t lines = shmetrics_lines(SHMETRICS_BLOCK_BUCKETS + 2 * shmetrics_samples_entries(shown)) | 1;
+    return SHMETRICS_LINE_LENGTH * (lines < 5 ? 5 : lines);
+}
+
 /* Bytes of a block that the shared lane uses: line 0 and the buckets. */
 static inline uint64_t shmetrics_shared_length(uint64_t buckets)
 {

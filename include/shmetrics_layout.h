@@ -95,6 +95,7 @@
 #define SHMETRICS_MAX_EVENT_KINDS UINT64_C(64)
 #define SHMETRICS_MAX_EVENT_FIELDS UINT64_C(64)
 #define SHMETRICS_MAX_EVENT_NAME_LENGTH UINT64_C(63)
+#define SHMETRICS_MAX_SAMPLES UINT64_C(4096)
 #define SHMETRICS_SEAL_INTERVAL UINT64_C(16384)
 #define SHMETRICS_MAX_SCALE 7
 #define SHMETRICS_MIN_LOW (-1022)
@@ -111,8 +112,10 @@ enum shmetrics_kind {
     SHMETRICS_KIND_HISTOGRAM_INTEGER = 5,
     SHMETRICS_KIND_HISTOGRAM_FLOAT = 6,
     SHMETRICS_KIND_HISTOGRAM_CLASSIC = 7,
+    SHMETRICS_KIND_NUMBER = 8,
     SHMETRICS_KIND_TIME_MARK = 9,
     SHMETRICS_KIND_STATE = 10,
+    SHMETRICS_KIND_SAMPLES = 11,
     SHMETRICS_KIND_EVENTS = 12
 };
 /* Open, as kinds are. */
@@ -560,6 +563,35 @@ struct shmetrics_event {
     uint64_t event_writer;                   /* 0x018 tag */
 };
 
+/* ---- The samples block [9.13] ---- */
+
+#define SHMETRICS_SAMPLES_BLOCK_LENGTH UINT64_C(128)
+#define SHMETRICS_SAMPLES_BLOCK_SAMPLES_BEGUN_OFFSET UINT64_C(0x000)
+#define SHMETRICS_SAMPLES_BLOCK_SAMPLES_ENDED_OFFSET UINT64_C(0x008)
+#define SHMETRICS_SAMPLES_BLOCK_SAMPLES_INVALID_OFFSET UINT64_C(0x010)
+#define SHMETRICS_SAMPLES_BLOCK_SAMPLES_BASELINE_OFFSET UINT64_C(0x018)
+
+/*  */
+struct shmetrics_samples_block {
+    uint64_t samples_begun;                  /* 0x000 a64 */
+    uint64_t samples_ended;                  /* 0x008 a64 */
+    uint64_t samples_invalid;                /* 0x010 a64 */
+    uint64_t samples_baseline;               /* 0x018 a64 */
+    uint64_t reserved_020[12];               /* 0x020 bytes */
+};
+
+/* ---- The sample [9.13] ---- */
+
+#define SHMETRICS_SAMPLE_LENGTH UINT64_C(16)
+#define SHMETRICS_SAMPLE_TIME_NS_OFFSET UINT64_C(0x000)
+#define SHMETRICS_SAMPLE_VALUE_OFFSET UINT64_C(0x008)
+
+/*  */
+struct shmetrics_sample {
+    uint64_t sample_time_ns;                 /* 0x000 a64 */
+    uint64_t sample_value;                   /* 0x008 a64 */
+};
+
 /* ---- The structures are laid out as the file is ---- */
 
 #define SHMETRICS_SIZE(name, length) \
@@ -735,6 +767,16 @@ SHMETRICS_AT(event, event_sequence, SHMETRICS_EVENT_SEQUENCE_OFFSET);
 SHMETRICS_AT(event, event_time, SHMETRICS_EVENT_TIME_OFFSET);
 SHMETRICS_AT(event, event_shape, SHMETRICS_EVENT_SHAPE_OFFSET);
 SHMETRICS_AT(event, event_writer, SHMETRICS_EVENT_WRITER_OFFSET);
+
+SHMETRICS_SIZE(samples_block, 128);
+SHMETRICS_AT(samples_block, samples_begun, SHMETRICS_SAMPLES_BLOCK_SAMPLES_BEGUN_OFFSET);
+SHMETRICS_AT(samples_block, samples_ended, SHMETRICS_SAMPLES_BLOCK_SAMPLES_ENDED_OFFSET);
+SHMETRICS_AT(samples_block, samples_invalid, SHMETRICS_SAMPLES_BLOCK_SAMPLES_INVALID_OFFSET);
+SHMETRICS_AT(samples_block, samples_baseline, SHMETRICS_SAMPLES_BLOCK_SAMPLES_BASELINE_OFFSET);
+
+SHMETRICS_SIZE(sample, 16);
+SHMETRICS_AT(sample, sample_time_ns, SHMETRICS_SAMPLE_TIME_NS_OFFSET);
+SHMETRICS_AT(sample, sample_value, SHMETRICS_SAMPLE_VALUE_OFFSET);
 
 #undef SHMETRICS_SIZE
 #undef SHMETRICS_AT

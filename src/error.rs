@@ -277,6 +277,16 @@ pub enum RegisterError {
         /// What is wrong.
         reason: String,
     },
+    /// A series of samples that would show none, or too many.
+    #[error("{name}: {found} samples are to be kept, allowed are 1 to {most}")]
+    Samples {
+        /// The family.
+        name: String,
+        /// How many were asked for.
+        found: u64,
+        /// The limit.
+        most: u64,
+    },
     /// The family exists with another kind, unit or merge rule.
     #[error(
         "{name} is registered as {existing}, this call wants {wanted}; a family has one kind, unit and merge rule: \

@@ -21,6 +21,10 @@ enum Known {
     States(Vec<(u64, String, u64, bool)>),
     /// Events written, dropped, held, in the fullest ring; capacity.
     Events([u64; 5]),
+    /// How many were ever recorded, and the values that are shown, the oldest first.
+    Samples(u64, Vec<f64>),
+    /// The same of the process in a slot.
+    SamplesOfProcess(u64, u64, Vec<f64>),
     OfProcess(u64, Option<PerProcess>),
     /// Slot, incarnation, pid; its role is the name.
     Process(u64, u64, u64),
@@ -67,6 +71,7 @@ fn same_value(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::CounterF64(a), Value::CounterF64(b)) => same(*a, *b),
         (Value::GaugeF64(Some(a)), Value::GaugeF64(Some(b))) => same(*a, *b),
+        (Value::Number(a), Value::Number(b)) => same_number(a, b),
         _ => a == b,
     }
 }
@@ -98,6 +103,21 @@ impl Fact {
     /// A float counter.
     pub fn float(name: &str, value: f64) -> Fact {
         Fact::new(name, Known::Value(Value::CounterF64(value)))
+    }
+
+    /// A number: whole, or a float.
+    pub fn number(name: &str, value: Number) -> Fact {
+        Fact::new(name, Known::Value(Value::Number(value)))
+    }
+
+    /// Samples: how many were ever recorded, and the values that are shown, the oldest first.
+    pub fn samples(name: &str, count: u64, values: &[f64]) -> Fact {
+        Fact::new(name, Known::Samples(count, values.to_vec()))
+    }
+
+    /// As [`samples`](Self::samples), of the process in a slot; none if the count is 0.
+    pub fn samples_of_process(slot: u64, name: &str, count: u64, values: &[f64]) -> Fact {
+        Fact::new(name, Known::SamplesOfProcess(slot, count, values.to_vec()))
     }
 
     /// A whole-number gauge of one value.
@@ -258,6 +278,13 @@ impl Fact {
                 };
                 found.iter().map(told).eq(states.iter().cloned())
             }
+            (Known::Samples(count, values), Some(Value::Samples(found))) => {
+                (found.count, &found.values) == (*count, values)
+            }
+            (Known::SamplesOfProcess(slot, count, values), Some(_)) => {
+                let found = samples_of_process(snapshot, *slot, &self.name, &labels);
+                found == Some((*count, values)) || (found.is_none() && *count == 0)
+            }
             (Known::OfProcess(slot, value), Some(_)) => {
                 let found = of_process(snapshot, *slot, &self.name, &labels);
                 return if found == *value {
@@ -316,6 +343,20 @@ fn of_process(snapshot: &Snapshot, slot: u64, name: &str, labels: &[(&str, &str)
     let is_it = |index: &usize| std::ptr::eq(&raw const snapshot.series[*index], series);
     let value = process.values.iter().find(|(index, _)| is_it(index));
     value.map(|(_, value)| *value)
+}
+
+fn samples_of_process<'a>(
+    snapshot: &'a Snapshot,
+    slot: u64,
+    name: &str,
+    labels: &[(&str, &str)],
+) -> Option<(u64, &'a Vec<f64>)> {
+    let Some(PerProcess::Samples(at)) = of_process(snapshot, slot, name, labels) else {
+        return None;
+    };
+    let process = snapshot.processes.iter().find(|process| process.slot == slot)?;
+    let (_, samples) = process.samples.get(at)?;
+    Some((samples.count, &samples.values))
 }
 
 fn error_of(quality: Quality) -> u64 {

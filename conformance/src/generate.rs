@@ -11,12 +11,15 @@
 //! | `contents` | what is counted, set and recorded |
 //! | `events` | events |
 //! | `marks` | time marks and states, from a stream of their own |
+//! | `numbers`, `samples` | series of these kinds |
 //! | `random` | numbers |
 
 mod contents;
 mod events;
 mod marks;
+mod numbers;
 mod random;
+mod samples;
 mod series;
 
 use shmetrics::layout::directory::OwnerTag;
@@ -94,7 +97,10 @@ pub fn generate(seed: u64) -> Generated {
     let marks = marks::declare(marks_random, &mut image);
     slots.set(marks_random, &mut image, &marks);
     depart(random, &mut image, &mut slots);
+    samples::record(&mut Random::beside(seed, 11), &mut image, &tags, &mut facts);
     resets(resets_random, &mut image, &all, &mut counters, &mut histograms);
+    // After the resets: they take over what is in force, and a number may be the next to be reset.
+    numbers::count(&mut Random::beside(seed, 8), &mut image, &tags, &mut facts);
     facts.extend(counters.facts(&all));
     facts.extend(histograms.facts());
     facts.extend(events.facts(&image));

@@ -3,7 +3,7 @@
 //! | file | folder | subject |
 //! |---|---|---|
 //! | `smallest` | `valid` | one counter, one process |
-//! | `counters`, `gauges`, `histograms`, `rings` | `valid`, `damaged` | contents, by kind |
+//! | `counters`, `gauges`, `histograms`, `rings`, `numbers`, `samples` | `valid`, `damaged` | contents, by kind |
 //! | `deaths` | `valid` | processes that died in the middle |
 //! | `errors` | `valid`, `damaged` | the error log |
 //! | `marks` | `valid`, `damaged` | time marks, states |
@@ -25,10 +25,12 @@ mod histograms;
 mod invalid;
 mod limits;
 mod marks;
+mod numbers;
 mod processes;
 mod resets;
 mod revisions;
 mod rings;
+mod samples;
 mod smallest;
 mod text;
 mod versions;
@@ -217,6 +219,8 @@ pub fn all() -> Vec<Golden> {
     all.extend(gauges::all());
     all.extend(histograms::all());
     all.extend(rings::all());
+    all.extend(numbers::all());
+    all.extend(samples::all());
     all.extend(errors::all());
     all.extend(events::all());
     all.extend(resets::all());

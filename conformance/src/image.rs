@@ -10,6 +10,7 @@
 //! | `cells` | counters and gauges (10.8, 10.9) |
 //! | `histogram` | records, seals, rotations (10.10 to 10.14) |
 //! | `events` | events (10.21) |
+//! | `samples` | samples (10.22) |
 //! | `storage` | what is committed, and the file |
 //!
 //! Each protocol can stop after any of its steps, as a process does that is killed.
@@ -21,6 +22,7 @@ mod histogram;
 mod owners;
 mod records;
 mod resets;
+mod samples;
 mod storage;
 
 use shmetrics::layout::fields::{Field, structure};
@@ -34,6 +36,7 @@ pub use histogram::{Recording, Rotation, Seal, Sharing};
 pub use owners::{Adoption, Claim, Owner};
 pub use records::{Family, Parameters, Registration, Scheme, Series};
 pub use resets::Resetting;
+pub use samples::Sampling;
 pub use storage::write_words;
 
 /// The shared lane, where a function takes the number of a lane.
@@ -73,6 +76,8 @@ pub enum Place {
     Gauge(u64),
     /// Line 0 of the block at this offset of the file ([`Image::block_offset`]).
     Block(u64),
+    /// Line 0 of the block of samples at this offset of the file ([`Image::block_offset`]).
+    Samples(u64),
     /// The state at this offset of the file.
     State(u64),
     /// The ring slot at this offset of the file.
@@ -189,6 +194,7 @@ impl Image {
             Place::ResetBlock(offset) => (offset, &["reset block"]),
             Place::Gauge(offset) => (offset, &["gauge cell"]),
             Place::Block(offset) => (offset, &["block"]),
+            Place::Samples(offset) => (offset, &["samples block"]),
             Place::State(offset) => (offset, &["state"]),
             Place::RingSlot(offset) => (offset, &["ring slot"]),
             Place::Events(offset) => (offset, &["events block"]),

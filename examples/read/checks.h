@@ -15,6 +15,7 @@ struct text { char *bytes; size_t length; };
 struct family { int good; unsigned kind, merge; struct text name; };
 struct series {
     uint64_t number, placement, family, created_ns, count_of_buckets, length;
+    uint64_t shown;                   /* samples only */
     unsigned kind, flags;
     double factor;
     struct shmetrics_buckets buckets; /* exponential only */
@@ -22,7 +23,7 @@ struct series {
     struct shmetrics_ring ring;       /* events only */
     struct text labels;
     uint64_t reset_ns;                /* when it was reset; 0 = never */
-    uint64_t *baseline;               /* what is subtracted then: a word of a counter; line 0 and buckets of a histogram */
+    uint64_t *baseline;               /* what is subtracted then: the words of a counter or number; line 0 and buckets of a histogram */
 };
 
 static struct shmetrics_header g; /* the checked copy of the header */
@@ -172,8 +173,8 @@ static const char *copy_record(uint64_t number, struct shmetrics_record *record)
     if (type != SHMETRICS_TYPE_FAMILY && type != SHMETRICS_TYPE_SERIES) return "V-21 UnknownType";
     /* Those for statistics are known by name, and not shown here. */
     if (kind >= SHMETRICS_KIND_TIME_MARK && kind <= SHMETRICS_KIND_STATE) return "V-22 UnknownKind (statistics)";
-    if (kind < SHMETRICS_KIND_COUNTER_U64 ||
-        (kind > SHMETRICS_KIND_HISTOGRAM_CLASSIC && kind != SHMETRICS_KIND_EVENTS))
+    int is_first = kind >= SHMETRICS_KIND_COUNTER_U64 && kind <= SHMETRICS_KIND_HISTOGRAM_CLASSIC;
+    if (!is_first && kind != SHMETRICS_KIND_NUMBER && kind != SHMETRICS_KIND_SAMPLES && kind != SHMETRICS_KIND_EVENTS)
         return "V-22 UnknownKind";
     return NULL;
 }
@@ -196,6 +197,12 @@ static const char *check_family(const struct shmetrics_record *record, struct fa
     return family->good ? NULL : "V-29 BadEncoding";
 }
 
+static int is_gauge_kind(unsigned kind) { return kind == SHMETRICS_KIND_GAUGE_I64 || kind == SHMETRICS_KIND_GAUGE_F64; }
+static int is_histogram_kind(unsigned kind)
+{
+    return kind >= SHMETRICS_KIND_HISTOGRAM_INTEGER && kind <= SHMETRICS_KIND_HISTOGRAM_CLASSIC;
+}
+
 /* What a series' own words say: all rules up to the number of its family. */
 static const char *parse_series(const struct shmetrics_record *record, struct series *series)
 {
@@ -215,12 +222,15 @@ static const char *parse_series(const struct shmetrics_record *record, struct se
         if (!shmetrics_ring_of(record->buckets, &series->ring)) return "V-25 BadBuckets";
         if (shmetrics_range_length(record->extra) == 0 || bad_range(record->extra, SHMETRICS_MAX_SCHEMA_LENGTH))
             return "V-24 BadText";
-    } else if (kind >= SHMETRICS_KIND_HISTOGRAM_INTEGER) {
+    } else if (kind == SHMETRICS_KIND_SAMPLES) {
+        if (record->buckets == 0 || record->buckets > SHMETRICS_MAX_SAMPLES) return "V-25 BadBuckets";
+        series->shown = record->buckets;
+    } else if (is_histogram_kind(kind)) {
         if (!shmetrics_buckets_of(record->buckets, &series->buckets)) return "V-25 BadBuckets";
         series->count_of_buckets = shmetrics_bucket_count(series->buckets);
     }
     if (!isfinite(series->factor) || series->factor <= 0 || ring_slots > SHMETRICS_MAX_RING_SLOTS) return "V-25 BadBuckets";
-    series->length = series->count_of_buckets ? shmetrics_block_length(series->count_of_buckets, ring_slots) : 0;
+    series->length = series->shown ? shmetrics_samples_length(series->shown) : series->count_of_buckets ? shmetrics_block_length(series->count_of_buckets, ring_slots) : 0;
     if (kind == SHMETRICS_KIND_EVENTS) series->length = shmetrics_events_length(series->ring);
     if (record->length != series->length || series->length > SHMETRICS_MAX_BLOCK_LENGTH || series->length > g.blocks_length)
         return "V-26 BadLength";
@@ -256,11 +266,12 @@ static const char *check_series(const struct shmetrics_record *record, struct se
 {
     const char *bad = parse_series(record, series);
     if (bad) return bad;
-    int is_block = series->length > 0, is_gauge = !is_block && series->kind >= SHMETRICS_KIND_GAUGE_I64;
+    int has_block = series->length > 0, is_gauge = is_gauge_kind(series->kind);
+    uint64_t units = series->kind == SHMETRICS_KIND_NUMBER ? 2 : 1;
     uint64_t at = series->placement = record->cell - 1;
-    uint64_t capacity = is_block ? g.blocks_length : is_gauge ? g.gauges : g.counters;
-    if (record->cell == 0 || at >= capacity) return "V-28 BadCell";
-    if (is_block && (at % SHMETRICS_LINE_LENGTH != 0 || series->length > capacity - at)) return "V-28 BadCell";
+    uint64_t capacity = has_block ? g.blocks_length : is_gauge ? g.gauges : g.counters;
+    if (record->cell == 0 || at >= capacity || units > capacity - at) return "V-28 BadCell";
+    if (has_block && (at % SHMETRICS_LINE_LENGTH != 0 || series->length > capacity - at)) return "V-28 BadCell";
     const struct family *family = find_family(series->family);
     if (!family->good || family->kind != series->kind) return "V-27 BadFamily";
     if (shmetrics_range_length(record->text) > g.text_length - labels_length) return "V-24 BadText";
@@ -278,8 +289,8 @@ static const char *check_series(const struct shmetrics_record *record, struct se
         free(schema.bytes);
         if (!is_good) return "V-29 BadEncoding";
     }
-    int is_free = is_block ? take(taken[2], at / SHMETRICS_LINE_LENGTH, series->length / SHMETRICS_LINE_LENGTH)
-                               : take(taken[is_gauge], at, 1);
+    int is_free = has_block ? take(taken[2], at / SHMETRICS_LINE_LENGTH, series->length / SHMETRICS_LINE_LENGTH)
+                               : take(taken[is_gauge], at, units);
     return is_free ? NULL : "V-30 Overlap";
 }
 

@@ -41,7 +41,7 @@ mod text;
 pub use self::bounds::Bounds;
 pub use self::encoder::{Encoder, Extra, ExtraKind, LeftOut, Options, Sample, SegmentLabel, Source};
 pub use self::filter::Filter;
-pub use self::lines::lines;
+pub use self::lines::{Figure, figures, lines};
 pub use self::name::Escaping;
 pub use self::negotiate::{Choice, Format, negotiate};
 

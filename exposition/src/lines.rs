@@ -3,58 +3,101 @@
 //! Names are as registered. Nothing is lost: whole numbers are exact, floats have as many digits as tell them apart. Nothing can
 //! pretend to be something else: control characters, and those that hide or turn text, are written out.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use shmetrics::Snapshot;
-use shmetrics::snapshot::{Histogram, Number, Quality, Series, Value};
+use shmetrics::snapshot::{Histogram, Number, Quality, Samples, Series, Value};
 
 /// Quantiles of a histogram, and what they are called.
 const QUANTILES: [(f64, &str); 4] = [(0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (0.999, "p999")];
+/// Percentiles of samples, by the names and the rule that statvent has.
+const PERCENTILES: [(f64, &str); 4] = [(50.0, "median"), (95.0, "95th"), (99.0, "99th"), (100.0, "100th")];
+/// Where in the name of a series of samples what is told of them stands.
+const PLACE: &str = "{0}";
 
-/// Appends a line per value: one for a counter or gauge, one per process for a gauge of each; `ns` of a time mark;
-/// `streak.STATUS` per process and `healthy` of a state; and for a histogram `count`, `sum`,
-/// `min`, `max`, `mean`, quantiles, and `invalid` and `error` if there were any. What has no value has no line.
-pub fn lines(snapshot: &Snapshot, out: &mut String) {
+/// A number that is told of a series.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Figure<'a> {
+    /// The name of the series, as registered; of samples whose name has `{0}`, with what is told in its place.
+    pub name: Cow<'a, str>,
+    /// What is told of it; empty if that is its value.
+    pub part: Cow<'static, str>,
+    /// The labels of the series.
+    pub labels: &'a [(String, String)],
+    /// Of a gauge with a value per process: the process, and its slot where that is needed to tell it from another.
+    pub process: Option<(&'a str, Option<u64>)>,
+    /// The number.
+    pub number: Number,
+}
+
+/// Tells all figures of a snapshot, series by series: one of a counter, number or gauge, one per process of a gauge of each;
+/// `ns` of a time mark; `streak.STATUS` per process and `healthy` of a state; of a histogram
+/// `count`, `sum`, `min`, `max`, `mean`, quantiles, and `invalid` and `error` if there were any; of samples `median`, `95th`,
+/// `99th`, `100th`, `mean`, in the place of `{0}` where the name has it. What has no value is not told.
+pub fn figures(snapshot: &Snapshot, tell: &mut dyn FnMut(&Figure<'_>)) {
     for series in &snapshot.series {
+        let mut value = |number: Number| tell(&Figure::of(series, "", number));
         match &series.value {
-            Value::CounterU64(value) => line(out, series, "", None, Number::U64(*value)),
-            Value::CounterF64(value) => line(out, series, "", None, Number::F64(*value)),
-            Value::GaugeI64(Some(value)) => line(out, series, "", None, Number::I64(*value)),
-            Value::GaugeF64(Some(value)) => line(out, series, "", None, Number::F64(*value)),
+            Value::CounterU64(whole) => value(Number::U64(*whole)),
+            Value::CounterF64(float) => value(Number::F64(*float)),
+            Value::GaugeI64(Some(whole)) => value(Number::I64(*whole)),
+            Value::GaugeF64(Some(float)) => value(Number::F64(*float)),
+            Value::Number(number) => value(*number),
             Value::Each(values) => {
                 let mut processes = crate::each::Processes::default();
                 processes.each(values, |value, process, slot| {
                     let slot = slot.then_some(value.slot);
-                    line(out, series, "", Some((process, slot)), value.value);
+                    tell(&Figure {
+                        process: Some((process, slot)),
+                        ..Figure::of(series, "", value.value)
+                    });
                 });
             }
-            Value::TimeMark(Some(ns)) => line(out, series, "ns", None, Number::U64(*ns)),
+            Value::TimeMark(Some(ns)) => tell(&Figure::of(series, "ns", Number::U64(*ns))),
             Value::State(states) => {
                 let mut processes = crate::each::Processes::default();
                 processes.each(states, |state, process, slot| {
-                    let slot = slot.then_some(state.slot);
-                    let part = format!("streak.{}", state.name());
-                    line(
-                        out,
-                        series,
-                        &part,
-                        Some((process, slot)),
-                        Number::U64(state.streak),
-                    );
+                    tell(&Figure {
+                        process: Some((process, slot.then_some(state.slot))),
+                        ..Figure::of(
+                            series,
+                            format!("streak.{}", state.name()),
+                            Number::U64(state.streak),
+                        )
+                    });
                 });
                 if let Some(healthy) = crate::each::as_gauge(&series.value) {
-                    line(out, series, "healthy", None, healthy);
+                    tell(&Figure::of(series, "healthy", healthy));
                 }
             }
-            Value::Events(totals) => line(out, series, "", None, Number::U64(totals.written)),
-            Value::Histogram(histogram) => histogram_lines(out, series, histogram),
+            Value::Events(totals) => tell(&Figure::of(series, "", Number::U64(totals.written))),
+            Value::Histogram(histogram) => histogram_figures(histogram, &mut |part, number| {
+                tell(&Figure::of(series, part, number))
+            }),
+            Value::Samples(samples) => sample_figures(samples, &mut |part, number| {
+                tell(&Figure::of(series, part, number))
+            }),
             _ => {}
         }
     }
 }
 
-fn histogram_lines(out: &mut String, series: &Series, histogram: &Histogram) {
-    let mut tell = |part: &str, number: Number| line(out, series, part, None, number);
+/// Appends a line per figure ([`figures`]).
+pub fn lines(snapshot: &Snapshot, out: &mut String) {
+    figures(snapshot, &mut |figure| {
+        push_name(out, &figure.name);
+        figure.push_rest(out, None, push_name, push_tame);
+        out.push_str(": ");
+        let mut digits = Vec::new();
+        crate::number::push(&mut digits, figure.number);
+        out.push_str(&String::from_utf8_lossy(&digits));
+        out.push('\n');
+    });
+}
+
+fn histogram_figures(histogram: &Histogram, tell: &mut dyn FnMut(&'static str, Number)) {
     tell("count", Number::U64(histogram.count));
     tell("sum", Number::F64(histogram.sum));
     let parts = [
@@ -76,36 +119,85 @@ fn histogram_lines(out: &mut String, series: &Series, histogram: &Histogram) {
     }
 }
 
-/// `name.part{label="value",process="role"}: number`
-fn line(out: &mut String, series: &Series, part: &str, process: Option<(&str, Option<u64>)>, number: Number) {
-    push_name(out, &series.description.name);
-    if !part.is_empty() {
-        out.push('.');
-        push_name(out, part);
-    }
-    let mut open = false;
-    let mut pair = |out: &mut String, name: &str, value: &str| {
-        out.push(if open { ',' } else { '{' });
-        open = true;
-        push_name(out, name);
-        out.push_str("=\"");
-        push_tame(out, value);
-        out.push('"');
-    };
-    for (name, value) in &series.description.labels {
-        pair(out, name, value);
-    }
-    if let Some((process, slot)) = process {
-        pair(out, crate::resolve::PROCESS, process);
-        if let Some(slot) = slot {
-            pair(out, crate::resolve::SLOT, &slot.to_string());
+fn sample_figures(samples: &Samples, tell: &mut dyn FnMut(&'static str, Number)) {
+    let percentiles = PERCENTILES.map(|(percent, label)| (label, samples.floor_rank(percent)));
+    for (label, value) in percentiles.into_iter().chain([("mean", samples.mean())]) {
+        if let Some(value) = value {
+            tell(label, Number::F64(value));
         }
     }
-    out.push_str(if open { "}: " } else { ": " });
-    let mut digits = Vec::new();
-    crate::number::push(&mut digits, number);
-    out.push_str(&String::from_utf8_lossy(&digits));
-    out.push('\n');
+}
+
+impl<'a> Figure<'a> {
+    fn of(series: &'a Series, part: impl Into<Cow<'static, str>>, number: Number) -> Self {
+        let name = &series.description.name;
+        let part = part.into();
+        let (name, part) = if matches!(series.value, Value::Samples(_)) && name.contains(PLACE) {
+            (Cow::Owned(name.replace(PLACE, &part)), Cow::Borrowed(""))
+        } else {
+            (Cow::Borrowed(name.as_str()), part)
+        };
+        Figure {
+            name,
+            part,
+            labels: &series.description.labels,
+            process: None,
+            number,
+        }
+    }
+
+    /// What the figure is called where nobody can be deceived, as in JSON: the name, exactly as registered, `.` and the part, and the
+    /// labels in braces, if there are any. `segment`: one more label, before the others.
+    pub fn key(&self, segment: Option<&str>) -> String {
+        let quoted = |out: &mut String, text: &str| {
+            text.chars().for_each(|c| match c {
+                '"' | '\\' => out.extend(['\\', c]),
+                '\n' => out.push_str("\\n"),
+                c => out.push(c),
+            })
+        };
+        let mut key = self.name.clone().into_owned();
+        self.push_rest(&mut key, segment, |out, name| out.push_str(name), quoted);
+        key
+    }
+
+    /// Part and labels.
+    fn push_rest(
+        &self,
+        out: &mut String,
+        segment: Option<&str>,
+        name: fn(&mut String, &str),
+        value: impl Fn(&mut String, &str),
+    ) {
+        if !self.part.is_empty() {
+            out.push('.');
+            out.push_str(&self.part);
+        }
+        let mut open = false;
+        let mut pair = |label: &str, text: &str| {
+            out.push(if open { ',' } else { '{' });
+            open = true;
+            name(out, label);
+            out.push_str("=\"");
+            value(out, text);
+            out.push('"');
+        };
+        if let Some(segment) = segment {
+            pair(crate::resolve::SEGMENT, segment);
+        }
+        for (label, text) in self.labels {
+            pair(label, text);
+        }
+        if let Some((process, slot)) = self.process {
+            pair(crate::resolve::PROCESS, process);
+            if let Some(slot) = slot {
+                pair(crate::resolve::SLOT, &slot.to_string());
+            }
+        }
+        if open {
+            out.push('}');
+        }
+    }
 }
 
 /// Appends a name, in quotes if it could be taken for something else: it may have spaces, braces, an equals sign.
@@ -139,4 +231,30 @@ fn is_wild(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_names_exactly_and_labels_after_the_segment() {
+        let labels = [("b".to_owned(), "{\"x\"}".to_owned())];
+        let figure = |name: &'static str, part: &'static str, labels| Figure {
+            name: Cow::Borrowed(name),
+            part: Cow::Borrowed(part),
+            labels,
+            process: None,
+            number: Number::U64(1),
+        };
+        assert_eq!(figure("a: b \"c\" {1}", "", &[]).key(None), "a: b \"c\" {1}");
+        assert_eq!(
+            figure("a", "mean", &[]).key(Some("x\"y\\")),
+            "a.mean{segment=\"x\\\"y\\\\\"}"
+        );
+        assert_eq!(
+            figure("a", "", &labels).key(Some("s")),
+            "a{segment=\"s\",b=\"{\\\"x\\\"}\"}"
+        );
+    }
 }

@@ -3,6 +3,7 @@
 //! Names of a segment may be anything, and several segments may use one name. What comes out never has a series twice, nor a name
 //! that belongs to two families. The rules, in the order in which they are applied:
 //!
+//! 0. Series of samples are not shown: no format has a place for the last values of something.
 //! 1. A counter's samples end with `_total`, in every format; a time mark's with `_timestamp_seconds`. A state is two families: `name`
 //!    with its streaks, and `name_healthy`.
 //! 2. Families of several sources with the same name and type are one.
@@ -164,6 +165,10 @@ pub(crate) fn resolve<'a>(
     for (number, (name, snapshot)) in sources.enumerate() {
         for (position, series) in snapshot.series.iter().enumerate() {
             let description = &*series.description;
+            // Percentiles of the last values cannot be added up, and a raw value of a second ago is nothing to scrape.
+            if description.kind == shmetrics::Kind::Samples {
+                continue;
+            }
             let kind = Type::of(description);
             let second = (kind == Type::State).then_some(Type::Healthy);
             for kind in [Some(kind), second].into_iter().flatten() {

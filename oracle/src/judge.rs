@@ -180,13 +180,15 @@ fn show(series: Option<&Value>) -> String {
     }
 }
 
-/// The numbers of a series: the value of a counter, gauge or time mark; the streak of a state; count and sum of a histogram.
+/// The numbers of a series: the value of a counter, number, gauge or time mark; the streak of a state; count and sum of a histogram; the
+/// count of samples and of events.
 fn numbers(told: &Told, name: &str) -> Option<(f64, f64)> {
     let series = told.values().find(|series| series["name"] == name)?;
     match (
         series.get("count").or_else(|| series.get("written")),
         series.get("states"),
     ) {
+        // Samples and events have no sum.
         (Some(count), _) if series.get("sum").is_none() => Some((count.as_f64()?, 0.0)),
         (Some(count), _) => Some((count.as_f64()?, series["sum"].as_f64()?)),
         (None, Some(states)) => Some((states[0]["streak"].as_f64()?, 0.0)),

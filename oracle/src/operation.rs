@@ -136,6 +136,16 @@ operations! {
         (0..scene::EVENTS + 3).for_each(|number| handles.job(number));
         Box::new(move || handles.job(9))
     };
+    "number_add", "an addition to a number", Changes, adds("balance", -3.0, 0.0), |path| on_handles(path, |handles| handles.balance.add(-3));
+    "number_float", "the first float that is added to a number", Changes, adds("balance", 0.25, 0.0), |path| on_handles(path, |handles| handles.balance.add_float(0.25));
+    "sample", "a sample where there is room", Changes, adds("recent", 1.0, 0.0), |path| on_handles(path, |handles| handles.recent.record_at(scene::RECENT_NS, 7.5));
+    "sample_over", "a sample that overwrites an older one", Changes, adds("recent", 1.0, 0.0), |path| {
+        let (segment, handles) = scene::furnish(path).unwrap();
+        std::mem::forget(segment);
+        (0..9).for_each(|number| handles.recent.record_at(scene::RECENT_NS + number, number as f64));
+        Box::new(move || handles.recent.record_at(scene::RECENT_NS + 9, 9.0))
+    };
+    "sample_invalid", "a value that is no sample", Changes, Effect::None, |path| on_handles(path, |handles| handles.recent.record(f64::NAN));
     "record_shared", "a record without a lane: all are taken", Shares, adds("timed", 1.0, 0.005), |path| {
         let (segment, handles) = scene::furnish(path).unwrap();
         let handles: &'static Handles = Box::leak(Box::new(handles));
@@ -217,6 +227,18 @@ operations! {
         std::mem::forget(segment);
         Box::new(move || handles.timed.record(5_000_000))
     };
+    "first_sample", "the first sample: its block is committed", Changes, adds("recent", 1.0, 0.0), |path| {
+        let segment = scene::open(path).unwrap();
+        let handles = Handles::register(&segment).unwrap();
+        handles.whole.inc();
+        std::mem::forget(segment);
+        Box::new(move || handles.recent.record_at(scene::RECENT_NS, 7.5))
+    };
+    "register_number", "a new number: two words", Keeps, Effect::None, |path| {
+        let (segment, handles) = scene::furnish(path).unwrap();
+        std::mem::forget(handles);
+        Box::new(move || std::mem::forget(segment.number("new").register().unwrap()))
+    };
     "thread_exit", "a thread counts, ends, and gives its lane back", Changes, adds("whole", 1.0, 0.0), |path| {
         let (segment, handles) = scene::furnish(path).unwrap();
         let handles: &'static Handles = Box::leak(Box::new(handles));
@@ -280,7 +302,7 @@ operations! {
 }
 
 /// What can be reset of the scene.
-const COUNTED: &[&str] = &["whole", "float", "timed", "size", "classic"];
+const COUNTED: &[&str] = &["whole", "float", "timed", "size", "classic", "balance"];
 
 /// What each side of `register_race` counts.
 pub const RACER_ADDS: u64 = 3;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use shmetrics::error::{OpenError, RegisterError};
 use shmetrics::events::{EventWriter, FieldKind, Value};
 use shmetrics::{
-    Counter, FloatCounter, FloatGauge, FloatHistogram, Gauge, Histogram, Merge, Segment, SegmentOptions,
-    State, TimeMark, Unit,
+    Counter, FloatCounter, FloatGauge, FloatHistogram, Gauge, Histogram, Merge, Number, Samples, Segment,
+    SegmentOptions, State, TimeMark, Unit,
 };
 
 /// Two processes, two threads; room for the series below and a few more.
@@ -15,7 +15,7 @@ pub fn options() -> SegmentOptions {
     SegmentOptions::default()
         .process_slots(2)
         .lanes(2)
-        .series(12)
+        .series(16)
         .text_length(2048)
         .counters(8)
         .gauges(8)
@@ -40,6 +40,8 @@ pub struct Handles {
     pub jobs: EventWriter,
     pub begun: TimeMark,
     pub health: State,
+    pub balance: Number,
+    pub recent: Samples,
 }
 
 /// How many events a thread keeps.
@@ -93,6 +95,8 @@ impl Handles {
                 .status("OK", None)
                 .status("BAD", Some(2))
                 .register()?,
+            balance: segment.number("balance").register()?,
+            recent: segment.samples("recent").keep(2).register()?,
         })
     }
 
@@ -120,18 +124,25 @@ impl Handles {
         self.job(7);
         self.begun.mark_at_ns(100);
         self.health.set(1);
+        self.balance.add(-4);
+        self.recent.record_at(RECENT_NS, 2.5);
     }
 }
 
-/// What [`Handles::use_all`] adds: to a counter, or to events written; to count and sum of a histogram.
-pub const ADDS: [(&str, f64, f64); 6] = [
+/// What [`Handles::use_all`] adds: to a counter, to events written, or to samples; to count and sum of a histogram.
+pub const ADDS: [(&str, f64, f64); 8] = [
     ("whole", 5.0, 0.0),
     ("float", 0.5, 0.0),
     ("timed", 3.0, 0.342),
     ("size", 1.0, 2.5),
     ("classic", 1.0, 1.5),
     ("jobs", 1.0, 0.0),
+    ("balance", -4.0, 0.0),
+    ("recent", 1.0, 0.0),
 ];
+
+/// When samples are recorded: always at the same time, so that the same ones are shown.
+pub const RECENT_NS: u64 = 1_000_000;
 
 /// A segment in which everything was used once, by a process that is still there, and in which this run's history has happened.
 pub fn furnish(path: &Path) -> Result<(Segment, Handles), Box<dyn std::error::Error>> {

@@ -2,7 +2,7 @@
 
 use super::content::{Content, Series};
 use super::walk::Walk;
-use super::{events, meaning};
+use super::{events, meaning, samples};
 use crate::layout::block::*;
 use crate::layout::fields::{Field, structure};
 use crate::layout::kind::Space;
@@ -45,6 +45,10 @@ pub(super) fn shared<E>(walk: &mut Walk<'_, E>, content: &Content<'_>) -> Result
             start: content.geometry.shared_blocks_offset + series.placement,
             series,
         };
+        if let Some(shape) = series.record.samples() {
+            samples::block(walk, content, &part.owner, part.start, &shape)?;
+            continue;
+        }
         line(walk, &part, true)?;
         buckets(walk, &part, BUCKETS, series.shape.latch(0), |word| {
             part.load(word)
@@ -63,6 +67,9 @@ pub(super) fn lane<E>(
 ) -> Result<(), E> {
     if let Buckets::Events(shape, _) = &series.record.buckets {
         return events::lane(walk, content, owner, start, series, shape);
+    }
+    if let Some(shape) = series.record.samples() {
+        return samples::block(walk, content, owner, start, &shape);
     }
     let shape = &series.shape;
     let block = Part {

@@ -14,12 +14,13 @@ use crate::sync::{Acquire, fence};
 /// Bits of a word of a bitmap.
 const WORD_BITS: u64 = u64::BITS as u64;
 
-/// The series of a space by placement.
-pub(super) fn by_placement<'a>(content: &'a Content<'_>, space: Space) -> HashMap<u64, &'a Series> {
-    content
-        .of(space)
-        .map(|series| (series.placement, series))
-        .collect()
+/// The series of a space by placement, and which unit of its cell it is.
+pub(super) fn by_placement<'a>(content: &'a Content<'_>, space: Space) -> HashMap<u64, (&'a Series, u64)> {
+    let cells = content.of(space).flat_map(|series| {
+        let units = 0..series.record.kind.units();
+        units.map(move |unit| (series.placement + unit, (series, unit)))
+    });
+    cells.collect()
 }
 
 /// The cells of every slot that has some.
@@ -50,7 +51,7 @@ pub(super) fn gauges<E>(walk: &mut Walk<'_, E>, content: &Content<'_>) -> Result
                     _ => "reserved",
                 };
                 match gauges.get(&placement) {
-                    Some(series) => {
+                    Some((series, _)) => {
                         let meaning = match within {
                             GAUGE_VALUE_OFFSET => meaning::number(series.record.kind, word),
                             _ => word.to_string(),
@@ -68,13 +69,18 @@ pub(super) fn gauges<E>(walk: &mut Walk<'_, E>, content: &Content<'_>) -> Result
 /// The counters of the shared lane: those of ready series are committed.
 pub(super) fn shared_counters<E>(walk: &mut Walk<'_, E>, content: &Content<'_>) -> Result<(), E> {
     for series in content.of(Space::Counters).filter(|series| series.is_ready) {
-        let start = content.geometry.shared_counters_offset + series.placement * LINE_LENGTH;
-        let name = format!("shared lane, record {}.counter", series.number);
-        let load = |index: usize| content.load(start + index as u64 * WORD_LENGTH);
-        walk.words(start, LINE_WORDS, &name, load, |index, word| match index {
-            0 => (name.clone(), meaning::number(series.record.kind, word)),
-            _ => (format!("{name}, reserved"), format!("{word:#x}, expected 0")),
-        })?;
+        for unit in 0..series.record.kind.units() {
+            let start = content.geometry.shared_counters_offset + (series.placement + unit) * LINE_LENGTH;
+            let name = format!("shared lane, record {}.counter", series.number);
+            let load = |index: usize| content.load(start + index as u64 * WORD_LENGTH);
+            walk.words(start, LINE_WORDS, &name, load, |index, word| match index {
+                0 => {
+                    let (part, meaning) = meaning::counter(series.record.kind, unit, word);
+                    (format!("{name}{part}"), meaning)
+                }
+                _ => (format!("{name}, reserved"), format!("{word:#x}, expected 0")),
+            })?;
+        }
     }
     Ok(())
 }
@@ -126,9 +132,12 @@ pub(super) fn lanes<E>(walk: &mut Walk<'_, E>, content: &Content<'_>) -> Result<
                 &format!("lane {lane}.{part}s"),
                 load,
                 |index, word| match counters.get(&(index as u64)) {
-                    Some(series) => {
-                        let name = format!("lane {lane}, record {}.{part}", series.number);
-                        (name, meaning::number(series.record.kind, word))
+                    Some((series, unit)) => {
+                        let (which, meaning) = meaning::counter(series.record.kind, *unit, word);
+                        (
+                            format!("lane {lane}, record {}.{part}{which}", series.number),
+                            meaning,
+                        )
                     }
                     None => (
                         format!("lane {lane}.{part} {index}"),

@@ -147,7 +147,7 @@ pub(super) fn buckets(value: u64) -> String {
 pub(super) fn number(kind: Kind, value: u64) -> String {
     match kind {
         Kind::CounterU64 | Kind::HistogramInteger | Kind::Events => value.to_string(),
-        Kind::GaugeI64 => (value as i64).to_string(),
+        Kind::GaugeI64 | Kind::Number => (value as i64).to_string(),
         Kind::TimeMark => time(value),
         Kind::State => {
             let (number, streak) = state::unpack(value);
@@ -156,6 +156,17 @@ pub(super) fn number(kind: Kind, value: u64) -> String {
         Kind::CounterF64 | Kind::GaugeF64 | Kind::HistogramFloat | Kind::HistogramClassic => {
             f64::from_bits(value).to_string()
         }
+        Kind::Samples => f64::from_bits(value).to_string(),
+    }
+}
+
+/// A counter word: which of its cell's it is, by name, and what it says.
+pub(super) fn counter(kind: Kind, unit: u64, value: u64) -> (&'static str, String) {
+    match (kind, unit) {
+        (Kind::Number, 0) => (", whole part", number(kind, value)),
+        (Kind::Number, _) if value == 0 => (", float part", "none".to_owned()),
+        (Kind::Number, _) => (", float part", number(Kind::CounterF64, value)),
+        _ => ("", number(kind, value)),
     }
 }
 

@@ -23,6 +23,7 @@ mod content;
 mod events;
 mod meaning;
 mod resets;
+mod samples;
 mod tables;
 mod walk;
 

@@ -46,10 +46,10 @@ fn one<E>(walk: &mut Walk<'_, E>, content: &Content<'_>, table: u64) -> Result<(
         &format!("{name}.counters"),
         load,
         |index, word| match counters.get(&(index as u64)) {
-            Some(series) => (
-                format!("{name}, record {}.counter", series.number),
-                meaning::number(series.record.kind, word),
-            ),
+            Some((series, unit)) => {
+                let (part, meaning) = meaning::counter(series.record.kind, *unit, word);
+                (format!("{name}, record {}.counter{part}", series.number), meaning)
+            }
             None => (format!("{name}.counter {index}"), format!("{word}, not placed")),
         },
     )?;

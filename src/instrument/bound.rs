@@ -7,9 +7,9 @@
 
 use core::marker::PhantomData;
 
+use super::block::OwnBlock;
 use super::counter::Counter;
 use super::histogram::{Histogram, nanoseconds, observe};
-use super::series::OwnBlock;
 use crate::protocol::histogram::IntegerSum;
 use crate::segment::fork;
 use crate::segment::thread::{self, ThreadBlock};

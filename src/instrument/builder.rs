@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::family::Family;
 use super::handle::{Instrument, IsGauge, IsHistogram, Parameters, Place};
 use super::histogram::Histogram;
+use super::samples::Samples;
 use super::state::State;
 use super::time_mark::TimeMark;
 use crate::buckets::{Classic, Exponential};
@@ -13,6 +14,7 @@ use crate::error::RegisterError;
 use crate::layout::kind::{Kind, Merge};
 use crate::layout::labels;
 use crate::layout::record::{MAX_HELP_LENGTH, MAX_NAME_LENGTH, MAX_RING_SLOTS, MAX_UNIT_LENGTH};
+use crate::layout::samples::{MAX_SAMPLES, SamplesShape};
 use crate::layout::statuses;
 use crate::segment::Unit;
 use crate::segment::attachment::Attachment;
@@ -22,6 +24,8 @@ use crate::segment::ticker;
 
 /// Ring slots of a histogram unless asked otherwise: the newest closed epoch can then be told.
 const DEFAULT_RING_SLOTS: u8 = 2;
+/// Samples that a series shows unless asked otherwise.
+const DEFAULT_SAMPLES: u64 = 100;
 /// Exported units per nanosecond, per billionth.
 const NANO: f64 = 1e-9;
 
@@ -45,6 +49,7 @@ pub struct Builder<'a, I> {
     statuses: Vec<(&'a str, Option<u32>)>,
     factor: Option<f64>,
     ring_slots: u8,
+    samples: u64,
     limit: u64,
     instrument: PhantomData<fn() -> I>,
 }
@@ -64,6 +69,7 @@ impl<'a, I: Instrument> Builder<'a, I> {
             statuses: Vec::new(),
             factor: None,
             ring_slots: DEFAULT_RING_SLOTS,
+            samples: DEFAULT_SAMPLES,
             limit: Family::<I, 1>::DEFAULT_LIMIT,
             instrument: PhantomData,
         }
@@ -227,6 +233,14 @@ impl<'a, I: Instrument> Builder<'a, I> {
                 ring_slots,
             });
         }
+        let samples = match kind {
+            Kind::Samples => Some(SamplesShape::new(self.samples).ok_or(RegisterError::Samples {
+                name: name.clone(),
+                found: self.samples,
+                most: MAX_SAMPLES,
+            })?),
+            _ => None,
+        };
         let exponential = match (kind.is_histogram(), &classic) {
             (true, None) => Some(self.exponential()?),
             _ => None,
@@ -254,6 +268,7 @@ impl<'a, I: Instrument> Builder<'a, I> {
             statuses,
             classic,
             ring_slots: if kind.is_histogram() { self.ring_slots } else { 0 },
+            samples,
         })
     }
 
@@ -345,6 +360,14 @@ impl<I: IsHistogram> Builder<'_, I> {
     }
 }
 
+impl Builder<'_, Samples> {
+    /// How many samples readers show, from the first one on: 1 to 4,096; default 100. Each costs 20 to 40 bytes per thread that records.
+    pub fn keep(mut self, samples: u64) -> Self {
+        self.samples = samples;
+        self
+    }
+}
+
 impl Builder<'_, Histogram> {
     /// Exported units per base unit, if not that of the unit: `factor(1e-3)` with [`Unit::Seconds`] records milliseconds.
     pub fn factor(mut self, factor: f64) -> Self {
@@ -382,6 +405,7 @@ pub(super) fn make<I: Instrument>(
             false => &parameters.statuses,
         },
         ring_slots: parameters.ring_slots,
+        samples: parameters.samples,
         overflow,
         limit,
     };

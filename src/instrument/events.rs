@@ -261,6 +261,7 @@ impl<'a> EventsBuilder<'a> {
             events: Some(shape),
             extra: text.as_bytes(),
             ring_slots: 0,
+            samples: None,
             overflow: false,
             limit: u64::MAX,
         };

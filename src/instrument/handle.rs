@@ -5,11 +5,14 @@ use std::sync::Arc;
 use super::counter::{Counter, FloatCounter};
 use super::gauge::{Cell, FloatGauge, Gauge};
 use super::histogram::{FloatHistogram, Histogram};
+use super::number::Number;
+use super::samples::{Recent, Samples};
 use super::series::{Distribution, Scalar};
 use super::state::State;
 use super::time_mark::TimeMark;
 use crate::buckets::{Classic, Exponential, Indexer};
 use crate::layout::kind::{Kind, Merge};
+use crate::layout::samples::SamplesShape;
 use crate::segment::attachment::Attachment;
 
 /// The parameters of a series, checked, without its labels.
@@ -24,6 +27,7 @@ pub struct Parameters {
     pub(super) bounds: Vec<u8>,
     pub(super) statuses: Vec<u8>,
     pub(super) ring_slots: u8,
+    pub(super) samples: Option<SamplesShape>,
 }
 
 mod sealed {
@@ -194,6 +198,26 @@ instrument!(
         State::new(series, &place.parameters.statuses)
     },
     Merge::Each
+);
+instrument!(
+    Number,
+    |_| Kind::Number,
+    Number::new([Scalar::noop(), Scalar::noop()]),
+    |place: Place<'_>| {
+        Number::new([0, 1].map(|unit| Scalar::counter(place.attachment, place.placement + unit)))
+    }
+);
+
+instrument!(
+    Samples,
+    |_| Kind::Samples,
+    Samples::new(Recent::noop()),
+    |place: Place<'_>| {
+        Samples::new(match place.parameters.samples {
+            Some(shape) => Recent::new(place.attachment, place.placement, shape),
+            None => Recent::noop(),
+        })
+    }
 );
 
 impl IsGauge for Gauge {}

@@ -5,7 +5,8 @@
 //! | `builder` | `segment.counter("…").help("…").register()` |
 //! | `handle` | how a registered series becomes a handle |
 //! | `series` | what every handle points to: one place word, loaded once per operation |
-//! | `counter`, `gauge`, `histogram`, `time_mark`, `state` | the handles |
+//! | `block` | this thread's block of a series |
+//! | `counter`, `gauge`, `histogram`, `number`, `samples`, `time_mark`, `state` | the handles |
 //! | `events`, `event_ring` | events with named fields, and the ring that they go into |
 //! | `bound` | handles tied to one thread, for the tightest loops |
 //! | `timer` | a guard that records how long it lived |
@@ -14,6 +15,7 @@
 //! Handles are `Clone + Send + Sync + 'static`. An operation never fails, panics, blocks or allocates; after a thread's first use (or
 //! [`crate::Segment::attach_thread`]) it makes no system call and reads no clock, but for [`TimeMark::mark`]. All may be used in signal handlers.
 
+mod block;
 mod bound;
 mod builder;
 mod counter;
@@ -23,6 +25,8 @@ mod family;
 mod gauge;
 mod handle;
 mod histogram;
+mod number;
+mod samples;
 mod series;
 mod state;
 mod time_mark;
@@ -36,6 +40,8 @@ pub use family::Family;
 pub use gauge::{FloatGauge, Gauge};
 pub use handle::{Instrument, IsGauge, IsHistogram};
 pub use histogram::{FloatHistogram, Histogram};
+pub use number::Number;
+pub use samples::Samples;
 pub use state::State;
 pub use time_mark::TimeMark;
 pub use timer::{RecordDuration, Timer};

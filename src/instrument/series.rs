@@ -6,10 +6,10 @@
 
 use std::sync::Arc;
 
+use super::block::{Block, Detour, OwnBlock};
 use crate::buckets::{Classic, Indexer};
 use crate::layout::LINE_LENGTH;
 use crate::layout::block::{BUCKETS, BlockShape, EPOCH, INVALID};
-use crate::layout::geometry::BLOCK_GRANULE_LENGTH;
 use crate::layout::header::LOSS_GAUGE_WRITES_OFFSET;
 use crate::protocol::histogram::{Head, Observation, Sum};
 use crate::protocol::latch::SEAL_INTERVAL;
@@ -18,7 +18,7 @@ use crate::segment::attachment::Attachment;
 use crate::segment::thread::{self, PlaceWord, ThreadBlock};
 use crate::segment::{error_log, lane};
 use crate::sync::{AtomicU64, Relaxed};
-use crate::words::{from_mapping, word_at};
+use crate::words::word_at;
 
 /// A counter or gauge series of this process.
 #[derive(Debug)]
@@ -134,85 +134,42 @@ impl Scalar {
 /// A histogram series of this process.
 #[derive(Debug)]
 pub(crate) struct Distribution {
-    place: PlaceWord,
     /// Exponential buckets; unused if `classic` is there.
     pub(crate) indexer: Indexer,
     pub(crate) classic: Option<Classic>,
     /// Exported unit per base unit.
     pub(crate) factor: f64,
     shape: BlockShape,
-    /// Words of the block: computed once, not per record.
-    words: usize,
-    /// Byte offset of the block in the block region.
-    placement: u64,
-    /// In the lane's bitmap: byte offset of the word, and the bit.
-    bitmap_offset: usize,
-    bitmap_bit: u64,
+    block: Block,
     /// The epoch word of the attachment; of a histogram without a ring, [`NO_EPOCH`].
     epoch: *const AtomicU64,
-    attachment: Option<Arc<Attachment>>,
 }
 
 /// The epoch of histograms that have no ring: never newer than any block's.
 static NO_EPOCH: AtomicU64 = AtomicU64::new(0);
 
-// SAFETY: `epoch` points to an atomic that lives as long as `attachment`, or to a static; everything else is `Send`.
+// SAFETY: `epoch` points to an atomic that lives as long as the attachment that `block` keeps, or to a static; everything else is `Send`.
 unsafe impl Send for Distribution {}
 // SAFETY: as for `Send`; atomics may be loaded from any thread.
 unsafe impl Sync for Distribution {}
 
-/// This thread's block of a histogram: where it starts. The length is the histogram's and not at hand: only rare paths need it.
-#[derive(Clone, Copy)]
-pub(super) struct OwnBlock<'a> {
-    start: *const u8,
-    lifetime: core::marker::PhantomData<&'a AtomicU64>,
-}
-
-impl<'a> OwnBlock<'a> {
-    /// The block that starts at an address.
-    ///
-    /// # Safety
-    ///
-    /// There must be a block, in this process' mapping, committed, for `'a`; and it may only be used with the histogram it belongs to.
-    #[inline(always)]
-    pub(super) unsafe fn at(start: *const u8) -> OwnBlock<'a> {
-        OwnBlock {
-            start,
-            lifetime: core::marker::PhantomData,
-        }
-    }
-
-    /// Line 0.
-    #[inline(always)]
-    fn head(self) -> &'a Head {
-        // SAFETY: `at` promises a block, and every block begins with its line 0.
-        unsafe { &*self.start.cast::<Head>() }
-    }
-}
-
-/// Why a histogram operation cannot use this thread's block.
-enum Detour {
-    NoLane,
-    /// A signal interrupted another operation of this thread.
-    Reentered,
-    NotCommitted,
+/// Line 0 of a block of a histogram.
+#[inline(always)]
+fn head(block: OwnBlock<'_>) -> &Head {
+    // SAFETY: `OwnBlock::at` promises a block, and every block begins with its line 0.
+    unsafe { &*block.start().cast::<Head>() }
 }
 
 impl Distribution {
     /// Of a handle that does nothing.
     pub(crate) fn noop() -> Distribution {
         Distribution {
-            place: PlaceWord::NOWHERE,
             indexer: Indexer::new(crate::buckets::Exponential::OTHER),
             classic: None,
             factor: 1.0,
             shape: BlockShape::new(0, 0),
-            words: 0,
-            placement: 0,
-            bitmap_offset: 0,
-            bitmap_bit: 0,
+            block: Block::noop(),
             epoch: &raw const NO_EPOCH,
-            attachment: None,
         }
     }
 
@@ -229,55 +186,14 @@ impl Distribution {
         } else {
             &raw const NO_EPOCH
         };
-        let granule = placement / BLOCK_GRANULE_LENGTH;
         Distribution {
-            place: PlaceWord::new(
-                attachment.number,
-                attachment.geometry.lane_blocks_offset + placement,
-            ),
             indexer: scheme.0,
             classic: scheme.1,
             factor,
-            words: shape.words(),
+            block: Block::new(attachment, placement, shape.words()),
             shape,
-            placement,
-            bitmap_offset: (granule / 64 * 8) as usize,
-            bitmap_bit: 1 << (granule % 64),
             epoch,
-            attachment: Some(Arc::clone(attachment)),
         }
-    }
-
-    /// Runs `operation` on this thread's block, which it alone writes, not re-entered.
-    #[inline(always)]
-    fn on_own_block<R>(&self, operation: impl FnOnce(OwnBlock<'_>) -> R) -> Result<R, Detour> {
-        let thread = thread::block();
-        let base = thread.lane(self.place);
-        if base == 0 {
-            return Err(Detour::NoLane);
-        }
-        if !thread.enter() {
-            return Err(Detour::Reentered);
-        }
-        // SAFETY: as in `Scalar::own_word`: the bitmap is at the start of the lane and committed with it.
-        let bitmap = unsafe { word_at(base as *const u8, self.bitmap_offset) };
-        if bitmap.load(Relaxed) & self.bitmap_bit == 0 {
-            thread.leave();
-            return Err(Detour::NotCommitted);
-        }
-        // SAFETY: as in `Scalar::own_word`: the block is inside the lane's block region (its placement was validated against the
-        // geometry), a multiple of 128 from the lane's start, and committed, as its bit says.
-        let block = unsafe { OwnBlock::at((base as *const u8).add(self.place.offset())) };
-        let result = operation(block);
-        thread.leave();
-        Ok(result)
-    }
-
-    /// All words of a block of this histogram.
-    #[cold]
-    fn whole<'a>(&self, block: OwnBlock<'a>) -> &'a [AtomicU64] {
-        // SAFETY: a block of this histogram has this many words (`OwnBlock::at`).
-        unsafe { from_mapping(block.start, self.words) }
     }
 
     /// The word of a bucket of a block of this histogram.
@@ -286,21 +202,18 @@ impl Distribution {
         debug_assert!(index < self.shape.buckets);
         // SAFETY: `index` is from the indexer or the classic bounds that the block's shape was made for, both of which give less than
         // their number of buckets (`buckets::tests` check it for every input class); so the word is inside the block.
-        unsafe { word_at(block.start, (BUCKETS + index) * 8) }
+        unsafe { word_at(block.start(), (BUCKETS + index) * 8) }
     }
 
     /// The block in the shared lane; only its line 0 and its buckets are committed.
     fn shared_block(&self) -> &[AtomicU64] {
-        self.attachment.as_ref().map_or(&[], |attachment| {
-            let offset = attachment.geometry.shared_blocks_offset + self.placement;
-            attachment.words_at(offset, self.shape.shared_length() as usize / 8)
-        })
+        self.block.shared(self.shape.shared_length() as usize / 8)
     }
 
     /// Records one observation.
     #[inline(always)]
     pub(crate) fn record<S: Sum>(&self, observation: Observation) {
-        let recorded = self.on_own_block(|block| self.record_in::<S>(block, observation));
+        let recorded = self.block.on_own(|block| self.record_in::<S>(block, observation));
         if let Err(detour) = recorded {
             self.record_slowly::<S>(observation, &detour);
         }
@@ -310,11 +223,11 @@ impl Distribution {
     pub(super) fn record_in<S: Sum>(&self, block: OwnBlock<'_>, observation: Observation) {
         // SAFETY: `epoch` points into the attachment, which `self` keeps, or to a static.
         let now = unsafe { &*self.epoch }.load(Relaxed);
-        if now > block.head()[EPOCH].load(Relaxed) {
+        if now > head(block)[EPOCH].load(Relaxed) {
             self.rotate(block, now);
         }
         let bucket = self.bucket(block, observation.index);
-        let n = histogram::record_at::<S>(block.head(), bucket, self.shape.buckets, observation);
+        let n = histogram::record_at::<S>(head(block), bucket, self.shape.buckets, observation);
         if n.is_multiple_of(SEAL_INTERVAL) {
             self.seal(block);
         }
@@ -322,13 +235,13 @@ impl Distribution {
 
     #[cold]
     fn rotate(&self, block: OwnBlock<'_>, epoch: u64) {
-        ring::rotate(self.whole(block), &self.shape, epoch);
+        ring::rotate(self.block.words(block), &self.shape, epoch);
     }
 
     #[cold]
     fn seal(&self, block: OwnBlock<'_>) {
-        if !latch::seal(self.whole(block), &self.shape)
-            && let Some(attachment) = &self.attachment
+        if !latch::seal(self.block.words(block), &self.shape)
+            && let Some(attachment) = self.block.attachment()
         {
             lane::mended(attachment);
         }
@@ -336,9 +249,10 @@ impl Distribution {
 
     #[cold]
     fn record_slowly<S: Sum>(&self, observation: Observation, detour: &Detour) {
-        if self.prepare(detour, false)
+        if self.block.prepare(detour, false)
             && self
-                .on_own_block(|block| self.record_in::<S>(block, observation))
+                .block
+                .on_own(|block| self.record_in::<S>(block, observation))
                 .is_ok()
         {
             return;
@@ -346,50 +260,22 @@ impl Distribution {
         shared::record::<S>(self.shared_block(), self.shape.buckets, observation);
     }
 
-    /// Tries to remove what stands in the way; `false`: use the shared lane.
-    fn prepare(&self, detour: &Detour, may_allocate: bool) -> bool {
-        let Some(attachment) = &self.attachment else {
-            return false;
-        };
-        let base = match detour {
-            Detour::Reentered => return false,
-            Detour::NotCommitted => thread::block().lane(self.place),
-            Detour::NoLane => lane::obtain(attachment, may_allocate).unwrap_or(0),
-        };
-        let is_committed = |base: usize| {
-            // SAFETY: as in `on_own_block`.
-            unsafe { word_at(base as *const u8, self.bitmap_offset) }.load(Relaxed) & self.bitmap_bit != 0
-        };
-        base != 0
-            && (is_committed(base)
-                || lane::commit_block(
-                    attachment,
-                    base,
-                    self.placement,
-                    self.shape.length(),
-                    may_allocate,
-                ))
-    }
-
     /// Gets this thread its lane and its block ahead of time: the block, if it could have one.
     pub(crate) fn prepare_thread(&self) -> Option<*const u8> {
-        if let Err(detour) = self.on_own_block(|_| ()) {
-            self.prepare(&detour, true);
-        }
-        self.on_own_block(|block| block.start).ok()
+        self.block.prepare_thread()
     }
 
     /// Counts a value that is no observation.
     #[cold]
     pub(crate) fn count_invalid(&self) {
         let add = |block: OwnBlock<'_>| {
-            let word = &block.head()[INVALID];
+            let word = &head(block)[INVALID];
             word.store(word.load(Relaxed).wrapping_add(1), Relaxed);
         };
-        let Err(detour) = self.on_own_block(add) else {
+        let Err(detour) = self.block.on_own(add) else {
             return;
         };
-        if self.prepare(&detour, false) && self.on_own_block(add).is_ok() {
+        if self.block.prepare(&detour, false) && self.block.on_own(add).is_ok() {
             return;
         }
         if let Some(word) = self.shared_block().get(INVALID) {

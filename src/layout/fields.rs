@@ -192,6 +192,20 @@ pub const STRUCTURES: &[Structure] = &[
         length: 8 * super::events::EVENT_PAYLOAD as u64,
         fields: super::events::EVENT_FIELDS,
     },
+    Structure {
+        name: "samples block",
+        section: "9.13",
+        start: 0,
+        length: super::LINE_LENGTH,
+        fields: super::samples::FIELDS,
+    },
+    Structure {
+        name: "sample",
+        section: "9.13",
+        start: 0,
+        length: 8 * super::samples::ENTRY_WORDS as u64,
+        fields: super::samples::ENTRY_FIELDS,
+    },
 ];
 
 /// The structure of this name; `None` if there is none.

@@ -21,13 +21,20 @@ pub enum Kind {
     HistogramFloat = 6,
     /// A distribution of floating-point numbers in buckets with given bounds. One block per lane.
     HistogramClassic = 7,
+    /// A sum of signed numbers, whole as long as only whole ones were added. Two counter words per lane.
+    Number = 8,
     /// When something happened first or last, by the wall clock. One gauge cell per process slot.
     TimeMark = 9,
     /// A status, and how often in a row it was set. One gauge cell per process slot.
     State = 10,
+    /// The last values that were recorded. One block per lane.
+    Samples = 11,
     /// Events with a time and named fields, the last ones of each writer. One block per lane.
     Events = 12,
 }
+
+/// Counter words of a [`Kind::Number`] in each lane: the whole part, then the float part.
+pub const NUMBER_UNITS: u64 = 2;
 
 /// The lowest code of the kinds for statistics. Those below were there from the first version of the format on.
 const FIRST_OF_STATISTICS: u8 = 8;
@@ -45,7 +52,7 @@ pub enum Space {
 
 impl Kind {
     /// Every kind this version knows.
-    pub const ALL: [Kind; 10] = [
+    pub const ALL: [Kind; 12] = [
         Kind::CounterU64,
         Kind::CounterF64,
         Kind::GaugeI64,
@@ -53,8 +60,10 @@ impl Kind {
         Kind::HistogramInteger,
         Kind::HistogramFloat,
         Kind::HistogramClassic,
+        Kind::Number,
         Kind::TimeMark,
         Kind::State,
+        Kind::Samples,
         Kind::Events,
     ];
 
@@ -73,8 +82,10 @@ impl Kind {
             Kind::HistogramInteger => "histogram_integer",
             Kind::HistogramFloat => "histogram_float",
             Kind::HistogramClassic => "histogram_classic",
+            Kind::Number => "number",
             Kind::TimeMark => "time_mark",
             Kind::State => "state",
+            Kind::Samples => "samples",
             Kind::Events => "events",
         }
     }
@@ -82,10 +93,10 @@ impl Kind {
     /// Where the cells of this kind live.
     pub const fn space(self) -> Space {
         match self {
-            Kind::CounterU64 | Kind::CounterF64 => Space::Counters,
+            Kind::CounterU64 | Kind::CounterF64 | Kind::Number => Space::Counters,
             Kind::GaugeI64 | Kind::GaugeF64 | Kind::TimeMark | Kind::State => Space::Gauges,
             Kind::HistogramInteger | Kind::HistogramFloat | Kind::HistogramClassic => Space::Blocks,
-            Kind::Events => Space::Blocks,
+            Kind::Samples | Kind::Events => Space::Blocks,
         }
     }
 
@@ -101,6 +112,14 @@ impl Kind {
             Kind::TimeMark => matches!(rule, Merge::Min | Merge::Max),
             Kind::State => matches!(rule, Merge::Each),
             _ => true,
+        }
+    }
+
+    /// Units of its space that a cell of this kind takes; of kinds with blocks it is the length of the block instead.
+    pub const fn units(self) -> u64 {
+        match self {
+            Kind::Number => NUMBER_UNITS,
+            _ => 1,
         }
     }
 
@@ -177,7 +196,7 @@ mod tests {
             assert_eq!(Kind::from_code(kind as u8), Some(kind));
         }
         assert_eq!(Kind::from_code(0), None);
-        assert_eq!(Kind::from_code(8), None);
+        assert_eq!(Kind::from_code(255), None);
         for rule in Merge::ALL {
             assert_eq!(Merge::from_code(rule as u8), Some(rule));
         }

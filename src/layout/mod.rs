@@ -31,6 +31,7 @@ pub mod kind;
 pub mod labels;
 pub mod record;
 pub mod reset;
+pub mod samples;
 pub mod statuses;
 
 /// Bytes of a shared word. Every shared word is aligned to this and accessed whole.

@@ -9,8 +9,8 @@
 //! 0x28 extra     family: help        series: bounds, statuses offset << 32 | length
 //! 0x30 unit      family: unit text   series: number of its family
 //! 0x38 factor    series: f64 bits, exported unit per base unit
-//! 0x40 buckets   series: scale | low << 16 | high << 32       (exponential histograms)
-//! 0x48 length    series: bytes of a block; 0 for counters and gauges
+//! 0x40 buckets   series: scale | low << 16 | high << 32       (exponential histograms); how many are shown (samples)
+//! 0x48 length    series: bytes of a block; 0 for kinds without one
 //! 0x50 created   wall clock at registration, ns
 //! 0x58 checksum  FNV-1a of 0x10 to 0x50
 //! 0x60 cell      placement + 1; 0 = not placed yet
@@ -26,6 +26,7 @@ use super::error::RecordError;
 use super::events::{EVENTS_SHARED_LENGTH, EventsShape, MAX_SCHEMA_LENGTH};
 use super::fields::fields;
 use super::kind::{Kind, Merge, Space};
+use super::samples::SamplesShape;
 use super::{Fnv, WORD_LENGTH, geometry::Geometry};
 use crate::buckets::Exponential;
 
@@ -53,7 +54,7 @@ fields! {
     UNIT_WORD = 6, Range "unit";
     /// Exported unit per base unit.
     FACTOR_WORD = 7, F64 "factor";
-    /// Parameters of exponential buckets.
+    /// Parameters of exponential buckets, or of samples.
     BUCKETS_WORD = 8, U64 "buckets";
     /// Bytes of a block.
     LENGTH_WORD = 9, U64 "length";
@@ -157,15 +158,17 @@ pub struct FamilyRecord {
     pub unit: TextRange,
 }
 
-/// Bucket parameters of a series.
+/// What the block of a series is made for: bucket parameters of a histogram, or how many samples are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Buckets {
-    /// Not a histogram.
+    /// It has no block.
     None,
     /// Exponential.
     Exponential(Exponential),
     /// Given bounds: where they are, as f64 bits.
     Classic(TextRange),
+    /// No buckets: samples.
+    Samples(SamplesShape),
     /// No buckets, but a ring of events: its shape, and where its schema is.
     Events(EventsShape, TextRange),
 }
@@ -174,7 +177,7 @@ impl Buckets {
     /// How many; 0 if it is not a histogram.
     pub fn count(&self) -> usize {
         match self {
-            Buckets::None | Buckets::Events(..) => 0,
+            Buckets::None | Buckets::Events(..) | Buckets::Samples(_) => 0,
             Buckets::Exponential(parameters) => parameters.buckets(),
             Buckets::Classic(bounds) => bounds.length as usize / WORD_LENGTH as usize + 1,
         }
@@ -241,6 +244,7 @@ impl Record {
                     Buckets::None => {}
                     Buckets::Exponential(parameters) => words[BUCKETS_WORD] = pack_exponential(parameters),
                     Buckets::Classic(bounds) => words[EXTRA_WORD] = bounds.pack(),
+                    Buckets::Samples(shape) => words[BUCKETS_WORD] = shape.shown() as u64,
                     Buckets::Events(shape, schema) => {
                         (words[BUCKETS_WORD], words[EXTRA_WORD]) = (shape.pack(), schema.pack());
                     }
@@ -304,6 +308,7 @@ impl Record {
                 }
                 Buckets::Classic(bounds)
             }
+            Kind::Samples => Buckets::Samples(SamplesShape::new(words[BUCKETS_WORD]).ok_or(bad_buckets)?),
             Kind::Events => {
                 let shape = EventsShape::unpack(words[BUCKETS_WORD]).ok_or(bad_buckets)?;
                 let schema =
@@ -324,6 +329,7 @@ impl Record {
         }
         let expected = match buckets {
             Buckets::None => 0,
+            Buckets::Samples(shape) => shape.length(),
             Buckets::Events(shape, _) => shape.length(),
             _ => BlockShape::new(buckets.count(), usize::from(ring_slots)).length(),
         };
@@ -355,20 +361,29 @@ impl Record {
 }
 
 impl SeriesRecord {
-    /// Its block; empty for what is no histogram.
-    pub fn shape(&self) -> BlockShape {
+    /// Its block of samples; `None` for other kinds.
+    pub fn samples(&self) -> Option<SamplesShape> {
         match self.buckets {
-            Buckets::None | Buckets::Events(..) => BlockShape::new(0, 0),
-            _ => BlockShape::new(self.buckets.count(), usize::from(self.ring_slots)),
+            Buckets::Samples(shape) => Some(shape),
+            _ => None,
         }
     }
 
-    /// Bytes of its block that the shared lane uses; 0 for counters and gauges.
+    /// Bytes of its block that are used in the shared lane; 0 for kinds without one.
     pub fn shared_length(&self) -> u64 {
         match self.buckets {
             Buckets::None => 0,
+            Buckets::Samples(shape) => shape.length(),
             Buckets::Events(..) => EVENTS_SHARED_LENGTH,
             _ => self.shape().shared_length(),
+        }
+    }
+
+    /// Its block, if it is a histogram; else an empty one.
+    pub fn shape(&self) -> BlockShape {
+        match self.buckets {
+            Buckets::None | Buckets::Events(..) | Buckets::Samples(_) => BlockShape::new(0, 0),
+            _ => BlockShape::new(self.buckets.count(), usize::from(self.ring_slots)),
         }
     }
 
@@ -379,7 +394,9 @@ impl SeriesRecord {
         };
         let placement = cell_word.checked_sub(1).ok_or(bad)?;
         let fits = match self.kind.space() {
-            Space::Counters => placement < geometry.capacities.counters,
+            Space::Counters => placement
+                .checked_add(self.kind.units())
+                .is_some_and(|end| end <= geometry.capacities.counters),
             Space::Gauges => placement < geometry.capacities.gauges,
             Space::Blocks => {
                 placement.is_multiple_of(super::LINE_LENGTH)

@@ -13,6 +13,7 @@
 //! | [`error_log`] | one entry per distinct error: count and last time go up |
 //! | [`ids`] | ids that are never given twice |
 //! | [`events`] | a ring of events per lane, of which each reader gets every one once or counts it as lost |
+//! | [`samples`] | the last values, in a ring per lane |
 //! | [`reset`] | two tables of baselines, of which one word says which is in force |
 //!
 //! Each file proves its algorithm above its code; `tests/loom_*.rs` check every ordering and every rule by breaking it.
@@ -27,6 +28,7 @@ pub mod latch;
 pub mod placement;
 pub mod reset;
 pub mod ring;
+pub mod samples;
 pub mod shared;
 pub mod state;
 pub mod time_mark;

@@ -17,7 +17,7 @@ use super::attachment::Attachment;
 use super::commit::commit;
 use super::error_log;
 use super::liveness::Liveness;
-use super::registry::{for_each_block, for_each_event_ring};
+use super::registry::{for_each_block, for_each_event_ring, for_each_samples};
 use super::thread;
 use crate::layout::block::{BASELINE_COUNT, BASELINE_SUM, COUNT, SUM};
 use crate::layout::directory::*;
@@ -26,6 +26,7 @@ use crate::layout::geometry::BLOCK_GRANULE_LENGTH;
 use crate::layout::header::{
     ADOPTIONS_OFFSET, ANOMALIES_OFFSET, COUNTER_PLACEMENT_OFFSET, LOSS_LANES_OFFSET,
 };
+use crate::layout::samples::{SAMPLES_BASELINE, SAMPLES_ENDED};
 use crate::protocol::{events, histogram, placement};
 use crate::sync::{AcqRel, Acquire, AtomicU64, Relaxed, Release};
 
@@ -278,11 +279,18 @@ fn write_baseline(attachment: &Attachment, lane: u64, last: u64, tag: OwnerTag) 
             block[EVENT_BASELINE].store(block[EVENT_POSITION].load(Relaxed), Relaxed);
         }
     });
+    for_each_samples(attachment, |placement, shape| {
+        if bit(bitmap, placement / BLOCK_GRANULE_LENGTH) {
+            let start = lane_offset + geometry.lane_blocks_offset + placement;
+            let block = attachment.words_at(start, shape.words());
+            block[SAMPLES_BASELINE].store(block[SAMPLES_ENDED].load(Relaxed), Relaxed);
+        }
+    });
     owner_of_baseline.store(tag.0, Relaxed);
     baseline.store(last.wrapping_add(1), Release);
 }
 
-/// Commits the block of a histogram in this thread's lane, which starts at `base`. `false`: use the shared lane.
+/// Commits the block of a series in this thread's lane, which starts at `base`. `false`: use the shared lane.
 #[cold]
 pub(crate) fn commit_block(
     attachment: &Attachment,

@@ -55,7 +55,7 @@ use self::replace::Old;
 use crate::error::{LayoutError, OpenError};
 use crate::instrument::{Builder, EventsBuilder};
 use crate::instrument::{
-    Counter, FloatCounter, FloatGauge, FloatHistogram, Gauge, Histogram, State, TimeMark,
+    Counter, FloatCounter, FloatGauge, FloatHistogram, Gauge, Histogram, Number, Samples, State, TimeMark,
 };
 use crate::layout::geometry::Capacities;
 use crate::layout::header::{NEXT_ID_OFFSET, RETIRED_OFFSET};
@@ -322,6 +322,16 @@ impl Segment {
     /// Events: what happened when, with named fields, the last ones of each thread.
     pub fn events<'a>(&'a self, name: &'a str) -> EventsBuilder<'a> {
         EventsBuilder::new(self.attachment.as_ref(), name)
+    }
+
+    /// A signed number, whole until a float is added to it.
+    pub fn number<'a>(&'a self, name: &'a str) -> Builder<'a, Number> {
+        Builder::new(self.attachment.as_ref(), name)
+    }
+
+    /// The last values of something, for percentiles over them.
+    pub fn samples<'a>(&'a self, name: &'a str) -> Builder<'a, Samples> {
+        Builder::new(self.attachment.as_ref(), name)
     }
 
     /// Gets this thread its lane now instead of at its first operation. Returns whether it has one; if not it uses the shared lane.

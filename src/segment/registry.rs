@@ -12,7 +12,9 @@ mod tables;
 mod visit;
 
 use self::tables::Tables;
-pub(crate) use self::visit::{for_each_block, for_each_event_ring, for_each_gauge, recover_records};
+pub(crate) use self::visit::{
+    for_each_block, for_each_event_ring, for_each_gauge, for_each_samples, recover_records,
+};
 use super::attachment::Attachment;
 use super::commit::{Refused, commit};
 use super::host;
@@ -22,6 +24,7 @@ use crate::layout::events::{EVENTS_SHARED_LENGTH, EventsShape};
 use crate::layout::header::*;
 use crate::layout::kind::{Kind, Merge, Space};
 use crate::layout::record::*;
+use crate::layout::samples::SamplesShape;
 use crate::layout::{LINE_LENGTH, WORD_LENGTH};
 use crate::protocol::index::{self, Probe};
 use crate::protocol::placement;
@@ -52,6 +55,8 @@ pub(crate) struct SeriesKey<'a> {
     /// Classic bounds, as the bytes of their words, the statuses of a state, encoded, or the schema of events; empty for other kinds.
     pub(crate) extra: &'a [u8],
     pub(crate) ring_slots: u8,
+    /// How many samples are shown, or none.
+    pub(crate) samples: Option<SamplesShape>,
     pub(crate) overflow: bool,
     /// How many series the family may have; a new one beyond it is refused as a full "label set".
     pub(crate) limit: u64,
@@ -137,9 +142,10 @@ pub(crate) fn register_series(attachment: &Attachment, key: SeriesKey<'_>) -> Re
     super::fork::ensure_prepared();
     let tables = Tables::new(attachment);
     let hash = series_hash(key.family, key.labels);
-    let parameters = match (key.exponential, key.events) {
-        (Some(parameters), _) => pack_exponential(parameters),
-        (None, events) => events.map_or(0, EventsShape::pack),
+    let parameters = match (key.exponential, key.events, key.samples) {
+        (Some(parameters), ..) => pack_exponential(parameters),
+        (_, Some(events), _) => events.pack(),
+        (.., samples) => samples.map_or(0, |samples| samples.shown() as u64),
     };
     let matches = |number: u64| {
         let shape = tables.load(number, SHAPE_WORD);
@@ -176,7 +182,7 @@ pub(crate) fn register_series(attachment: &Attachment, key: SeriesKey<'_>) -> Re
     let placement = place(&tables, &key, number)?;
     // What is stored at the placement must be inside its space, whatever the file says.
     let (_, capacity, _) = space_of(&tables, key.kind);
-    let (length, _) = block_lengths(&key).unwrap_or((1, 0));
+    let length = block_lengths(&key).map_or(key.kind.units(), |(length, _)| length);
     let is_aligned = key.kind.space() != Space::Blocks || placement.is_multiple_of(LINE_LENGTH);
     if number > tables.geometry.records || !is_aligned || placement.saturating_add(length) > capacity {
         return Err(RegisterError::Damaged {
@@ -194,7 +200,7 @@ fn publish_series(
     hash: u64,
     matches: impl Fn(u64) -> bool,
 ) -> Result<(u64, bool), RegisterError> {
-    let (length, _) = block_lengths(key).unwrap_or((0, 0));
+    let length = block_lengths(key).map_or(0, |(length, _)| length);
     // Look before a record is spent on a series that cannot be placed.
     let (word, capacity, option) = space_of(tables, key.kind);
     let wanted = units(key.kind, length);
@@ -211,9 +217,10 @@ fn publish_series(
         kind: key.kind,
         labels,
         factor: key.factor,
-        buckets: match (key.exponential, key.events) {
-            (Some(parameters), _) => Buckets::Exponential(parameters),
-            (_, Some(shape)) => Buckets::Events(shape, extra),
+        buckets: match (key.exponential, key.events, key.samples) {
+            (Some(parameters), ..) => Buckets::Exponential(parameters),
+            (_, Some(shape), _) => Buckets::Events(shape, extra),
+            (.., Some(samples)) => Buckets::Samples(samples),
             _ if key.extra.is_empty() || key.kind == Kind::State => Buckets::None,
             _ => Buckets::Classic(extra),
         },
@@ -240,8 +247,11 @@ pub(crate) fn block_shape_of(key: &SeriesKey<'_>) -> Option<BlockShape> {
     Some(BlockShape::new(buckets, usize::from(key.ring_slots)))
 }
 
-/// Bytes of the block of a series, and of its part in the shared lane; `None` for what has no block.
+/// Bytes of the block of a series in a lane, and of the part that the shared lane uses; `None` for kinds without one.
 fn block_lengths(key: &SeriesKey<'_>) -> Option<(u64, u64)> {
+    if let Some(samples) = key.samples {
+        return Some((samples.length(), samples.length()));
+    }
     match key.events {
         Some(shape) => Some((shape.length(), EVENTS_SHARED_LENGTH)),
         None => block_shape_of(key).map(|shape| (shape.length(), shape.shared_length())),
@@ -252,8 +262,9 @@ fn full(key: &SeriesKey<'_>, capacity: u64, option: &'static str) -> RegisterErr
     let what = match key.kind.space() {
         Space::Counters => "counter",
         Space::Gauges => "gauge",
+        Space::Blocks if key.kind.is_histogram() => "histogram block",
         Space::Blocks if key.kind == Kind::Events => "ring of events",
-        Space::Blocks => "histogram block",
+        Space::Blocks => "block",
     };
     RegisterError::Full {
         name: key.name.to_owned(),
@@ -286,16 +297,19 @@ fn space_of<'a>(tables: &Tables<'a>, kind: Kind) -> (&'a AtomicU64, u64, &'stati
 }
 
 fn units(kind: Kind, length: u64) -> u64 {
-    if kind.space() == Space::Blocks {
-        length.max(LINE_LENGTH)
-    } else {
-        1
+    match kind.space() {
+        Space::Blocks => length.max(LINE_LENGTH),
+        Space::Counters | Space::Gauges => kind.units(),
     }
 }
 
 fn place(tables: &Tables<'_>, key: &SeriesKey<'_>, number: u64) -> Result<u64, RegisterError> {
     let (word, capacity, option) = space_of(tables, key.kind);
-    let units_of = |record: u64| units(key.kind, tables.load(record, LENGTH_WORD));
+    // Who helps another one's placement needs the units of that kind. Every kind of the segment is known: V-12.
+    let units_of = |record: u64| {
+        let kind = Kind::from_code((tables.load(record, SHAPE_WORD) >> 8) as u8).unwrap_or(key.kind);
+        units(kind, tables.load(record, LENGTH_WORD))
+    };
     placement::place(
         word,
         number,
@@ -322,17 +336,18 @@ fn make_ready(
             attachment,
             "a counter in the shared lane",
             geometry.shared_counters_offset + placement * LINE_LENGTH,
-            LINE_LENGTH,
+            LINE_LENGTH * key.kind.units(),
         ),
         Space::Gauges => Ok(()),
         Space::Blocks => {
-            let (_, length) = block_lengths(key).unwrap_or((0, 0));
+            let length = block_lengths(key).map_or(0, |(_, shared)| shared);
+            let what = match key.kind.is_histogram() {
+                true => "a histogram in the shared lane",
+                false => "a block in the shared lane",
+            };
             commit(
                 attachment,
-                match key.kind.is_histogram() {
-                    true => "a histogram in the shared lane",
-                    false => "a block in the shared lane",
-                },
+                what,
                 geometry.shared_blocks_offset + placement,
                 length,
             )

@@ -113,12 +113,12 @@ impl Baselines {
         starts.min().unwrap_or(created)
     }
 
-    /// What is subtracted from a group of whole counters.
+    /// What is subtracted from a group of whole counters, or from the whole part of numbers.
     pub(super) fn whole(&self, group: usize) -> u64 {
         self.table.whole.get(group).copied().unwrap_or(0)
     }
 
-    /// What is subtracted from a group of float counters.
+    /// What is subtracted from a group of float counters, or from the float part of numbers.
     pub(super) fn float(&self, group: usize) -> f64 {
         self.table.float.get(group).map_or(0.0, Compensated::total)
     }
@@ -130,12 +130,12 @@ impl Baselines {
     }
 }
 
-/// Counters and histograms, and when something happened last. A gauge says what is, not what was counted since, events are told, not
-/// counted; and of what happened first the cells know nothing later.
+/// Counters, numbers and histograms, and when something happened last. A gauge says what is, not what was counted since; samples are the
+/// last ones, whatever came before; events are told, not counted; and of what happened first the cells know nothing later.
 pub(crate) fn can_be_reset(kind: Kind, rule: Merge) -> bool {
     match kind.space() {
         Space::Gauges => kind == Kind::TimeMark && rule == Merge::Max,
-        Space::Blocks => kind != Kind::Events,
+        Space::Blocks => kind.is_histogram(),
         Space::Counters => true,
     }
 }
@@ -163,11 +163,14 @@ impl Table {
                     let block = self.blocks[member.ordinal].get_or_insert_default();
                     block.copy(words.range(start, length), member);
                 } else {
-                    let word = words.load(at(geometry.reset_counter_offset(table, member.placement)));
-                    if kind == Kind::CounterF64 {
-                        self.float[index].add(f64::from_bits(word));
-                    } else {
-                        self.whole[index] = self.whole[index].wrapping_add(word);
+                    for unit in 0..kind.units() {
+                        let offset = geometry.reset_counter_offset(table, member.placement + unit);
+                        let word = words.load(at(offset));
+                        if kind == Kind::CounterF64 || unit > 0 {
+                            self.float[index].add(f64::from_bits(word));
+                        } else {
+                            self.whole[index] = self.whole[index].wrapping_add(word);
+                        }
                     }
                 }
             }

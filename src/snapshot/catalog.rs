@@ -126,6 +126,7 @@ pub(super) struct Catalog {
     order: Vec<usize>,
     counters_u64: Vec<CounterCell>,
     counters_f64: Vec<CounterCell>,
+    numbers: Vec<CounterCell>,
     histograms: usize,
     /// What the next records are compared with.
     validation: Validation,
@@ -191,6 +192,11 @@ impl Catalog {
         &self.counters_f64
     }
 
+    /// Numbers: the word of the whole part; that of the float part is the next one.
+    pub(super) fn numbers(&self) -> &[CounterCell] {
+        &self.numbers
+    }
+
     /// Histogram members in all: every ordinal is below.
     pub(super) fn histograms(&self) -> usize {
         self.histograms
@@ -232,6 +238,7 @@ impl Catalog {
                 .collect()
         };
         (self.counters_u64, self.counters_f64) = (cells(Kind::CounterU64), cells(Kind::CounterF64));
+        self.numbers = cells(Kind::Number);
     }
 
     fn take_up(

@@ -96,7 +96,7 @@ impl<'a> Contents<'a> {
     /// The buckets of a series (V-25, the values of bounds).
     fn scheme(&self, series: &SeriesRecord) -> Result<Option<BucketScheme>, RecordError> {
         match series.buckets {
-            Buckets::None | Buckets::Events(..) => Ok(None),
+            Buckets::None | Buckets::Events(..) | Buckets::Samples(_) => Ok(None),
             Buckets::Exponential(parameters) => Ok(Some(BucketScheme::Exponential(parameters))),
             Buckets::Classic(range) => {
                 let bounds: Vec<f64> = self.text_words(range).into_iter().map(f64::from_bits).collect();
@@ -191,8 +191,8 @@ impl Validation {
         start: u64,
     ) -> Result<(), RecordError> {
         let (space, units) = match series.kind.space() {
-            Space::Counters => (0, 1),
-            Space::Gauges => (1, 1),
+            Space::Counters => (0, series.kind.units()),
+            Space::Gauges => (1, series.kind.units()),
             Space::Blocks => (2, series.length),
         };
         let (cells, end) = (&mut self.cells[space], start + units);

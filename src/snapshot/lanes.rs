@@ -68,14 +68,17 @@ impl<'a> Source<'a> {
         // Pairs with the release store of the bit: the storage is there.
         fence(Acquire);
         let block = start + (self.geometry.lane_blocks_offset + member.placement) / 8;
-        set.then(|| self.words.range(block as usize, member.shape.words()))
+        set.then(|| {
+            self.words
+                .range(block as usize, (member.series.length / 8) as usize)
+        })
     }
 
     /// The part of a member's block that is committed in the shared lane.
-    fn shared_block(&self, member: &Member) -> ReadWords<'a> {
+    pub(super) fn shared_block(&self, member: &Member) -> ReadWords<'a> {
         let start = (self.geometry.shared_blocks_offset + member.placement) / 8;
         self.words
-            .range(start as usize, (member.shape.shared_length() / 8) as usize)
+            .range(start as usize, (member.series.shared_length() / 8) as usize)
     }
 
     fn incarnation(&self, lane: &Lane) -> ReadWords<'a> {

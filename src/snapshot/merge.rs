@@ -91,6 +91,14 @@ pub fn number(kind: Kind, word: u64) -> Number {
     }
 }
 
+/// A number from its two parts: the whole one modulo 2^64, and the sum of the floats, if there ever was one.
+pub fn mixed(whole: u64, float: Option<f64>) -> Number {
+    match float {
+        None => Number::I64(whole as i64),
+        Some(float) => Number::F64(whole as i64 as f64 + float),
+    }
+}
+
 /// The sum words of one histogram series over lanes: whole numbers exactly, floats compensated.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LaneSum {

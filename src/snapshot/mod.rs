@@ -13,6 +13,8 @@
 //! | `catalog` | families and series of a segment, kept |
 //! | `owners` | processes and their liveness |
 //! | `lanes` | reading one histogram over all lanes |
+//! | `samples` | the last values of a series, and figures of them |
+//! | `pool` | reading them over all lanes |
 //! | `errors` | the error log |
 //! | `json` | the JSON schema (feature `serde`) |
 //! | `time` | times as text |
@@ -27,7 +29,9 @@ mod json;
 mod lanes;
 pub mod merge;
 mod owners;
+mod pool;
 mod reader;
+mod samples;
 pub(crate) mod time;
 
 use std::borrow::Cow;
@@ -44,6 +48,7 @@ pub(crate) use baseline::can_be_reset;
 pub use events::EventTotals;
 pub(crate) use reader::{Baseline, BaselineCell};
 pub use reader::{Clocks, Reader};
+pub use samples::Samples;
 pub use time::rfc3339;
 
 /// Everything a segment says at one time. Reuse one with [`Reader::snapshot_into`]: then nothing is allocated once it is warm.
@@ -184,6 +189,10 @@ pub enum Value {
     TimeMark(Option<u64>),
     /// A state: one per live process that has set it.
     State(Vec<ProcessState>),
+    /// A number, summed over all lanes: [`Number::I64`] as long as only whole numbers were added, else [`Number::F64`].
+    Number(Number),
+    /// The last values that were recorded.
+    Samples(Box<Samples>),
     /// How many events there were and are.
     Events(EventTotals),
 }
@@ -400,6 +409,9 @@ pub struct Process {
     /// What this incarnation counted in the lanes it has now: index into [`Snapshot::series`] and value. Filled only if asked for
     /// ([`Reader::per_process`]). What it counted in the shared lane, or in lanes it gave back, is not in it.
     pub values: Vec<(usize, PerProcess)>,
+    /// The last values that this incarnation recorded in the lanes it has now: index into [`Snapshot::series`] and samples. Filled
+    /// with [`values`](Self::values), which says where they belong among these.
+    pub samples: Vec<(usize, Samples)>,
 }
 
 /// One process' part of a series.
@@ -426,6 +438,8 @@ pub enum PerProcess {
         /// Their sum.
         sum: f64,
     },
+    /// Samples: place in [`Process::samples`].
+    Samples(usize),
 }
 
 /// What could not be done as asked, counted by cause over all processes.

@@ -5,6 +5,7 @@ use super::declared::{Entry, Series};
 use super::directories::Lane;
 use super::pass::Pass;
 use super::report::Place;
+use super::samples;
 use super::states::{Bounds, check_extremes, check_float_sum, check_padding, check_touched};
 use crate::layout::WORD_LENGTH;
 use crate::layout::block::*;
@@ -59,6 +60,9 @@ pub(super) fn check(pass: &mut Pass<'_, '_>, lane: &Lane, entry: &Entry, series:
         return;
     }
     pass.checked.blocks += 1;
+    if let Some(shape) = series.record.samples() {
+        return samples::check(pass, place, start, &shape, lane);
+    }
     let block = Block {
         place,
         start,

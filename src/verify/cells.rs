@@ -24,7 +24,7 @@ fn space(pass: &Pass<'_, '_>, space: Space) -> (u64, u64) {
 
 fn units(series: &Series) -> u64 {
     match series.record.kind.space() {
-        Space::Counters | Space::Gauges => 1,
+        Space::Counters | Space::Gauges => series.record.kind.units(),
         Space::Blocks => series.record.length,
     }
 }

@@ -86,14 +86,11 @@ fn check_counters(pass: &mut Pass<'_, '_>, lane: &Lane, declared: &Declared) {
             lane: lane.number,
             record: entry.number,
         };
-        let value = words.load(placement as usize);
-        check_sum(
-            pass,
-            place,
-            start + placement * WORD_LENGTH,
-            series.record.kind,
-            value,
-        );
+        for unit in 0..series.record.kind.units() {
+            let value = words.load((placement + unit) as usize);
+            let offset = start + (placement + unit) * WORD_LENGTH;
+            check_sum(pass, place, offset, (series.record.kind, unit), value);
+        }
     }
     let last = (0..words.len()).rev().find(|index| words.load(*index) != 0);
     fence(Acquire);
@@ -108,9 +105,13 @@ fn check_counters(pass: &mut Pass<'_, '_>, lane: &Lane, declared: &Declared) {
     }
 }
 
-/// A float counter adds finite numbers that are not negative. Whole ones may be anything.
-fn check_sum(pass: &mut Pass<'_, '_>, place: Place, offset: u64, kind: Kind, value: u64) {
+/// A float counter adds finite numbers that are not negative. Whole ones may be anything, and so may the parts of a number.
+fn check_sum(pass: &mut Pass<'_, '_>, place: Place, offset: u64, (kind, unit): (Kind, u64), value: u64) {
     let sum = f64::from_bits(value);
+    if kind == Kind::Number && unit > 0 && sum.is_nan() {
+        // Only finite numbers are added; their sum may be infinite, and two of those are no number.
+        pass.note("8.1", place, offset, "the float part is no number");
+    }
     if kind == Kind::CounterF64 && !(sum.is_finite() && sum >= 0.0) {
         let message = format!("the counter is {sum}, expected a finite number that is not negative");
         pass.warning("8.1", place, offset, message);
@@ -120,14 +121,16 @@ fn check_sum(pass: &mut Pass<'_, '_>, place: Place, offset: u64, kind: Kind, val
 /// The counter of a ready series in the shared lane.
 pub(super) fn check_shared_counter(pass: &mut Pass<'_, '_>, entry: &Entry, kind: Kind, placement: u64) {
     let place = Place::SharedRecord(entry.number);
-    let start = pass.geometry.shared_counters_offset + placement * LINE_LENGTH;
-    if !pass.is_stored(place, start, LINE_LENGTH, "ready") {
-        return;
-    }
-    let value = pass.load(start);
-    check_sum(pass, place, start, kind, value);
-    for offset in (start + WORD_LENGTH..start + LINE_LENGTH).step_by(WORD_LENGTH as usize) {
-        let found = pass.load(offset);
-        pass.reserved(place, offset, found);
+    for unit in 0..kind.units() {
+        let start = pass.geometry.shared_counters_offset + (placement + unit) * LINE_LENGTH;
+        if !pass.is_stored(place, start, LINE_LENGTH, "ready") {
+            return;
+        }
+        let value = pass.load(start);
+        check_sum(pass, place, start, (kind, unit), value);
+        for offset in (start + WORD_LENGTH..start + LINE_LENGTH).step_by(WORD_LENGTH as usize) {
+            let found = pass.load(offset);
+            pass.reserved(place, offset, found);
+        }
     }
 }

@@ -56,6 +56,7 @@ mod pass;
 mod records;
 mod report;
 mod resets;
+mod samples;
 mod shared;
 mod states;
 mod storage;

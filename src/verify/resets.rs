@@ -44,8 +44,8 @@ pub(super) fn check(pass: &mut Pass<'_, '_>, declared: &Declared) {
 }
 
 fn check_table(pass: &mut Pass<'_, '_>, declared: &Declared, table: u64, is_in_force: bool) {
-    let blocks = declared.placed(Space::Blocks);
-    for (entry, series, placement) in blocks.filter(|(_, series, _)| series.record.kind.is_histogram()) {
+    let histograms = declared.placed(Space::Blocks);
+    for (entry, series, placement) in histograms.filter(|(_, series, _)| series.record.kind.is_histogram()) {
         let time = pass.load(pass.geometry.reset_since_offset(table, entry.number));
         let place = Place::ResetRecord {
             table,
@@ -80,8 +80,14 @@ fn check_times(pass: &mut Pass<'_, '_>, declared: &Declared, table: u64) {
         if number > reserved {
             let message = format!("a time of a reset, and there are {reserved} records");
             pass.error("9.11", place, offset, message);
-        } else if series.is_some_and(|series| !can_be_reset(series.record.kind, series.merge)) {
-            let message = "a time of a reset; gauges, states, first time marks and events are not reset";
+        } else if let Some(series) = series.filter(|series| !can_be_reset(series.record.kind, series.merge)) {
+            let what = match series.record.kind {
+                Kind::GaugeI64 | Kind::GaugeF64 => "gauges",
+                Kind::State => "states",
+                Kind::TimeMark => "first time marks",
+                kind => kind.name(),
+            };
+            let message = format!("a time of a reset; {what} are not reset");
             pass.error("9.11", place, offset, message);
         }
     }

@@ -6,6 +6,7 @@ use super::events;
 use super::lanes::check_shared_counter;
 use super::pass::Pass;
 use super::report::Place;
+use super::samples;
 use super::states::{check_float_sum, check_padding};
 use crate::layout::block::*;
 use crate::layout::kind::Space;
@@ -27,10 +28,10 @@ pub(super) fn check(pass: &mut Pass<'_, '_>, declared: &Declared) {
         if !pass.is_stored(place, start, series.record.shared_length(), "ready") {
             continue;
         }
-        if let Buckets::Events(..) = series.record.buckets {
-            events::check_shared(pass, place, start);
-        } else {
-            check_block(pass, series, place, start);
+        match (&series.record.buckets, series.record.samples()) {
+            (Buckets::Events(..), _) => events::check_shared(pass, place, start),
+            (_, Some(shape)) => samples::check_shared(pass, place, start, &shape),
+            _ => check_block(pass, series, place, start),
         }
     }
 }

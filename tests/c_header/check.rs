@@ -62,7 +62,7 @@ fn compile_time(out: &mut String) {
         )
         .unwrap();
     };
-    let numbers: [(&str, u64); 60] = [
+    let numbers: [(&str, u64); 61] = [
         ("MAGIC", MAGIC),
         ("MAGIC_SWAPPED", MAGIC.swap_bytes()),
         ("VERSION", VERSION),
@@ -97,6 +97,7 @@ fn compile_time(out: &mut String) {
         ("MAX_LABEL_NAME_LENGTH", 255),
         ("MAX_LABEL_VALUE_LENGTH", 1024),
         ("MAX_ENCODED_LENGTH", labels::MAX_ENCODED_LENGTH as u64),
+        ("MAX_SAMPLES", 4096),
         ("SEAL_INTERVAL", 16_384),
         ("MAX_EVENT_CAPACITY_LOG2", 16),
         ("MAX_EVENT_LENGTH", 4096),

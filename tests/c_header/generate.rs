@@ -228,7 +228,7 @@ fn constants(out: &mut String) {
     );
 
     part(out, "Limits [19]");
-    let limits: [(&str, u64); 30] = [
+    let limits: [(&str, u64); 31] = [
         ("MAX_PROCESS_SLOTS", MAX_PROCESS_SLOTS),
         ("MAX_LANES", MAX_LANES),
         ("MAX_RECORDS", MAX_RECORDS),
@@ -258,6 +258,7 @@ fn constants(out: &mut String) {
         ("MAX_EVENT_KINDS", events::MAX_EVENT_KINDS as u64),
         ("MAX_EVENT_FIELDS", events::MAX_EVENT_FIELDS as u64),
         ("MAX_EVENT_NAME_LENGTH", events::MAX_EVENT_NAME_LENGTH as u64),
+        ("MAX_SAMPLES", shmetrics::layout::samples::MAX_SAMPLES),
         ("SEAL_INTERVAL", latch::SEAL_INTERVAL),
     ];
     for (name, value) in limits {

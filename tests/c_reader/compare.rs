@@ -81,6 +81,9 @@ fn compare(found: &str, series: &Series, trust: Trust) {
             "written={} dropped={} held={} fullest={} capacity={}",
             totals.written, totals.dropped, totals.held, totals.fullest, totals.capacity
         ),
+        Value::Number(Number::F64(value)) => return float(found, Some(*value), 0.0, series),
+        Value::Number(Number::I64(value)) => value.to_string(),
+        Value::Samples(value) => format!("recorded={}", value.count),
         Value::Histogram(value) => return histogram(found, value, series, trust),
         other => panic!("{other:?}"),
     };

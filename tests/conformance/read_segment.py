@@ -14,6 +14,7 @@ sections of SPEC.md. The modules in the folder `segment_reader`, each built on t
     blocks.py     10.11 to 10.14      copying what others are writing
     sequence.py   10.15, 12.3         never less than before
     merging.py    14                  histograms: sums, windows, quantiles
+    samples.py    9.13, 10.22, 14     the last values
     reader.py     14                  snapshots: counters, gauges, histograms, the view per process
 
 Exit codes: 0 fine; 2 the segment is refused, and the last line of stderr begins with the rule; 1 anything else.
@@ -35,13 +36,15 @@ sys.dont_write_bytecode = True
 from segment_reader import layout
 from segment_reader.errors import ErrorLog
 from segment_reader.layout import CAPACITIES, GAUGES, WORD_MASK, Kind, Merge, Refused, Segment
-from segment_reader.merging import Histogram, Number, Windows
+from segment_reader.merging import Histogram, Number, Windows, compensated
 from segment_reader.processes import Process
 from segment_reader.reader import Group, Reader, Reading, Snapshot
+from segment_reader.samples import Samples
 
 Json = dict[str, Any]
 
 QUANTILES = ("0.5", "0.9", "0.99", "0.999")
+PERCENTILES = ("50", "95", "99", "100")
 
 
 def timestamp(ns: int) -> str:
@@ -69,6 +72,17 @@ def buckets(histogram: Histogram) -> list[Json]:
     shown: list[Json] = [{"le": finite(histogram.scheme.upper(bucket)), "count": reached}
                          for bucket, _, reached in histogram.cumulative() if bucket != last]
     return [*shown, {"le": "+Inf", "count": histogram.count}]
+
+
+def samples_of(samples: Samples) -> Json:
+    """Samples; of those that no writer makes, what is no number is null."""
+    total, number = compensated(samples.ascending), len(samples.values)
+    return {
+        "count": samples.count, "mean": finite(total / float(number)) if number else None,
+        "percentiles": {percent: finite(samples.nearest_rank(float(percent))) for percent in PERCENTILES},
+        "values": [finite(value) for value in samples.values],
+        **({"overtaken": samples.overtaken} if samples.overtaken else {}),
+    }
 
 
 def is_of_the_dead(snapshot: Snapshot, tag: int) -> bool:
@@ -169,7 +183,10 @@ class Printer:
             shown["since"] = timestamp(since)
         if family.kind in GAUGES:
             shown["merge"] = family.merge.name.lower()
-        if reading.histogram is not None:
+        if reading.samples is not None:
+            shown |= samples_of(reading.samples)
+            shown |= {"keep": reading.samples.keep, "invalid": reading.samples.invalid}
+        elif reading.histogram is not None:
             shown |= self._histogram(reading.histogram, reading.windows)
         elif reading.events is not None:
             shown |= vars(reading.events)
@@ -229,6 +246,8 @@ class Printer:
                     counted["time"] = timestamp(part.value)
                 if part.state is not None:
                     counted = {"status": part.state.status, "streak": part.state.streak}
+                if part.samples is not None:
+                    counted = samples_of(part.samples)
                 if part.count is not None:
                     counted = {"count": part.count, "sum": finite(part.value)}
                 values.append({"name": group.family.name, "labels": group.members[0].labels, **counted})

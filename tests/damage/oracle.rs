@@ -147,6 +147,9 @@ fn derived(words: &[u64]) -> Vec<(usize, &'static str, u128)> {
     derived
 }
 
+/// Kinds that are assigned: SPEC.md 8.1.
+const KINDS: [u64; 12] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+
 /// The record that one damaged word makes a reader skip, and the rule; `None` where the text leaves more than one answer, or none.
 pub fn skipped(damaged: &Damaged) -> Option<(u64, &'static str)> {
     let (number, field, old, new) = damaged.record?;
@@ -169,7 +172,7 @@ pub fn skipped(damaged: &Damaged) -> Option<(u64, &'static str)> {
     let kind = shape >> 8 & 0xff;
     let rule = match field {
         "shape" if !(1..=2).contains(&(new & 0xff)) => "V-21: ",
-        "shape" if new & 0xff == 2 && !matches!(new >> 8 & 0xff, 1..=7 | 9 | 10 | 12) => "V-22: ",
+        "shape" if new & 0xff == 2 && !KINDS.contains(&(new >> 8 & 0xff)) => "V-22: ",
         "text"
             if (new >> 32) % 8 != 0
                 || (new >> 32) + (new & 0xffff_ffff) > text_length
@@ -179,12 +182,15 @@ pub fn skipped(damaged: &Damaged) -> Option<(u64, &'static str)> {
         }
         "factor" if !(f64::from_bits(new).is_finite() && f64::from_bits(new) > 0.0) => "V-25: ",
         "buckets" if (5..=6).contains(&kind) && new >> 48 != 0 => "V-25: ",
+        "buckets" if kind == 11 && !(1..=4096).contains(&new) => "V-25: ",
         "length" => "V-26: ",
         "unit" if new == 0 || new > geometry.records => "V-27: ",
         "cell" if new == 0 => "V-28: ",
         "cell" if kind <= 2 && new > geometry.capacities.counters => "V-28: ",
         "cell" if matches!(kind, 3 | 4 | 9 | 10) && new > geometry.capacities.gauges => "V-28: ",
-        "cell" if (5..=7).contains(&kind) && (new - 1) % 128 != 0 => "V-28: ",
+        // Two words.
+        "cell" if kind == 8 && new >= geometry.capacities.counters => "V-28: ",
+        "cell" if [5, 6, 7, 11, 12].contains(&kind) && (new - 1) % 128 != 0 => "V-28: ",
         _ => return None,
     };
     Some((number, rule))

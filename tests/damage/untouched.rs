@@ -77,6 +77,7 @@ pub fn beyond(base: &Image, damaged: &Image) -> BTreeMap<u64, &'static str> {
         let ends_beyond = |range: u64| (range >> 32) + (range & 0xffff_ffff) > capacity("text_length");
         let (length, end) = match kind {
             1..=2 => (0, record("cell") > capacity("counters")),
+            8 => (0, record("cell") + 1 > capacity("counters")),
             3..=4 => (0, record("cell") > capacity("gauges")),
             _ => {
                 let length = record("length");

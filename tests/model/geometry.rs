@@ -194,7 +194,7 @@ fn cells(g: &Geometry, series: &[(u64, SeriesRecord, u64)]) -> Vec<Owned> {
                 Space::Counters => put(
                     owner.clone(),
                     g.reset_counter_offset(table, *placement),
-                    WORD_LENGTH,
+                    record.kind.units() * WORD_LENGTH,
                 ),
                 Space::Blocks => put(
                     owner.clone(),
@@ -230,7 +230,7 @@ fn cells(g: &Geometry, series: &[(u64, SeriesRecord, u64)]) -> Vec<Owned> {
             Space::Counters => put(
                 own,
                 g.shared_counters_offset + placement * LINE_LENGTH,
-                WORD_LENGTH,
+                (record.kind.units() - 1) * LINE_LENGTH + WORD_LENGTH,
             ),
             Space::Blocks => put(own, g.shared_blocks_offset + placement, record.length),
             Space::Gauges => {}
@@ -244,12 +244,13 @@ fn cells(g: &Geometry, series: &[(u64, SeriesRecord, u64)]) -> Vec<Owned> {
         }
         for lane in 1..=g.capacities.lanes {
             let (owner, start) = (format!("lane {lane}"), g.lane_offset(lane));
-            if record.kind.is_histogram() {
+            if record.kind.space() == Space::Blocks {
                 put(owner, start + g.lane_blocks_offset + placement, record.length);
             } else {
                 let word = placement * WORD_LENGTH;
-                put(owner.clone(), start + g.lane_counters_offset + word, WORD_LENGTH);
-                put(owner, start + g.lane_baseline_offset + word, WORD_LENGTH);
+                let length = record.kind.units() * WORD_LENGTH;
+                put(owner.clone(), start + g.lane_counters_offset + word, length);
+                put(owner, start + g.lane_baseline_offset + word, length);
             }
         }
     }
@@ -319,13 +320,13 @@ proptest! {
             };
             let mut taken = Vec::new();
             for (number, record, placement) in found.iter().filter(|(_, record, _)| record.kind.space() == space) {
-                let length = record.length.max(1);
+                let length = record.length.max(record.kind.units());
                 prop_assert!(placement + length <= capacity, "record {} at {}", number, placement);
                 if record.kind.is_histogram() {
                     let buckets = match record.buckets {
                         Buckets::Exponential(parameters) => parameters.buckets(),
                         Buckets::Classic(bounds) => bounds.length as usize / 8 + 1,
-                        Buckets::None | Buckets::Events(..) => 0,
+                        Buckets::None | Buckets::Events(..) | Buckets::Samples(_) => 0,
                     };
                     let shape = BlockShape::new(buckets, usize::from(record.ring_slots));
                     prop_assert_eq!(record.length, shape.length());

@@ -23,6 +23,8 @@ const ORDER: &[&str] = &[
     "reset block",
     "events block",
     "event",
+    "samples block",
+    "sample",
 ];
 
 #[test]

@@ -12,15 +12,15 @@ use crate::support;
 fn kinds_are_those_of_the_code() {
     let spec = Document::spec();
     let table = &spec.section("8.1").tables[0];
-    let found: Vec<(i128, &str, &str)> = table
+    let found: Vec<(i128, &str, String)> = table
         .rows
         .iter()
-        .map(|row| (number(&row[0]), row[1].as_str(), row[3].as_str()))
+        .map(|row| (number(&row[0]), row[1].as_str(), row[3].clone()))
         .collect();
     let space = |kind: Kind| match kind.space() {
-        Space::Counters => "counters, 1",
-        Space::Gauges => "gauges, 1",
-        Space::Blocks => "blocks, length",
+        Space::Counters => format!("counters, {}", kind.units()),
+        Space::Gauges => format!("gauges, {}", kind.units()),
+        Space::Blocks => "blocks, length".to_owned(),
     };
     let expected: Vec<_> = Kind::ALL
         .map(|kind| (kind as i128, kind.name(), space(kind)))
@@ -107,6 +107,7 @@ fn limits_are_those_of_the_code() {
         ("BLOCK_GRANULE_LENGTH", &[geometry::BLOCK_GRANULE_LENGTH as i128]),
         ("MAX_BLOCK_LENGTH", &[record::MAX_BLOCK_LENGTH as i128]),
         ("MAX_RING_SLOTS", &[record::MAX_RING_SLOTS as i128]),
+        ("MAX_SAMPLES", &[shmetrics::layout::samples::MAX_SAMPLES as i128]),
         ("MAX_BUCKETS", &[Exponential::MAX_BUCKETS as i128]),
         ("MAX_SCALE", &[Exponential::MAX_SCALE as i128]),
         (

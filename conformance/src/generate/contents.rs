@@ -14,7 +14,7 @@ use crate::fact::Fact;
 use crate::image::{CREATED_NS, Image, Place, Recording, Rotation, SHARED, Seal, Series, Sharing, Word};
 
 /// A multiple of a quarter, from -16 to 16.
-fn quarters(random: &mut Random) -> f64 {
+pub(super) fn quarters(random: &mut Random) -> f64 {
     random.below(129) as f64 / 4.0 - 16.0
 }
 

@@ -35,13 +35,33 @@ impl From<f64> for Word {
 }
 
 impl Image {
-    /// Where the counter word of a series is in a lane.
+    /// Where the counter word of a series is in a lane; of a number that of the whole part.
     pub fn counter_offset(&self, series: &Series, lane: u64) -> u64 {
-        let geometry = &self.geometry;
+        self.counter_part_offset(series, lane, 0)
+    }
+
+    /// Where a counter word of a series is in a lane: of a number 0 is the whole part, and 1 the float part.
+    pub fn counter_part_offset(&self, series: &Series, lane: u64, unit: u64) -> u64 {
+        let (geometry, placement) = (&self.geometry, series.placement + unit);
         match lane {
-            SHARED => geometry.shared_counters_offset + series.placement * LINE_LENGTH,
-            lane => geometry.lane_offset(lane) + geometry.lane_counters_offset + series.placement * 8,
+            SHARED => geometry.shared_counters_offset + placement * LINE_LENGTH,
+            lane => geometry.lane_offset(lane) + geometry.lane_counters_offset + placement * 8,
         }
+    }
+
+    /// Adds a float to a number in a lane.
+    pub fn count_float(&mut self, series: &Series, lane: u64, by: f64) -> &mut Self {
+        let offset = self.counter_part_offset(series, lane, 1);
+        let after = f64::from_bits(self.word(offset)) + by;
+        // 0 says that no float was added.
+        self.set_word(
+            offset,
+            if after == 0.0 {
+                (-0.0f64).to_bits()
+            } else {
+                after.to_bits()
+            },
+        )
     }
 
     /// Adds to a counter in a lane: whole numbers modulo 2^64, floats as floats.

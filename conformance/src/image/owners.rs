@@ -6,6 +6,7 @@ use shmetrics::layout::directory::{PROCESS_COMMAND_LENGTH, PROCESS_ROLE_LENGTH};
 use shmetrics::layout::events::EventsShape;
 use shmetrics::layout::kind::{Kind, Merge, Space};
 use shmetrics::layout::record::{PUBLISHED, TYPE_SERIES};
+use shmetrics::layout::samples::SamplesShape;
 
 use super::{CREATED_NS, Image, Place, Scheme, Series};
 
@@ -257,6 +258,13 @@ impl Image {
             let position = self.get(place, "event_position");
             self.set(place, "event_baseline", position);
         }
+        let mut samples = self.placed();
+        samples.retain(|series| series.kind == Kind::Samples && self.is_block_committed(series, lane));
+        for series in samples {
+            let block = Place::Samples(self.block_offset(&series, lane));
+            let ended = self.get(block, "samples_ended");
+            self.set(block, "samples_baseline", ended);
+        }
     }
 
     fn committed_blocks(&self, lane: u64) -> Vec<Series> {
@@ -299,7 +307,10 @@ impl Image {
                 kind,
                 placement: cell - 1,
                 shape: BlockShape::new(buckets, usize::from((shape >> 32) as u8)),
-                scheme: Scheme::None,
+                scheme: match kind {
+                    Kind::Samples => SamplesShape::new(word).map_or(Scheme::None, Scheme::Samples),
+                    _ => Scheme::None,
+                },
                 factor: 1.0,
             })
         });

@@ -6,6 +6,7 @@ use shmetrics::layout::directory::OwnerTag;
 use shmetrics::layout::events::{EVENTS_SHARED_LENGTH, EventsShape};
 use shmetrics::layout::kind::{Kind, Merge, Space};
 use shmetrics::layout::record::{FLAG_OVERFLOW, PUBLISHED, READY, TYPE_FAMILY, TYPE_SERIES, TextRange};
+use shmetrics::layout::samples::SamplesShape;
 use shmetrics::layout::{Fnv, LINE_LENGTH, labels};
 
 use super::{CREATED_NS, Image, Place};
@@ -80,6 +81,8 @@ pub enum Scheme {
     Classic(Vec<f64>),
     /// No histogram, but a ring of events, and its schema, not validated.
     Events(EventsShape, String),
+    /// No buckets: samples, and how many are shown.
+    Samples(SamplesShape),
 }
 
 /// What makes a series besides its family and labels.
@@ -142,6 +145,14 @@ impl Parameters {
         }
         Parameters {
             statuses: encoded,
+            ..Self::plain()
+        }
+    }
+
+    /// Of samples, of which so many are shown. Panics if that is outside the limits.
+    pub fn samples(shown: u64) -> Self {
+        Parameters {
+            scheme: Scheme::Samples(SamplesShape::new(shown).expect("a number of samples within its limits")),
             ..Self::plain()
         }
     }
@@ -274,7 +285,7 @@ impl Image {
         }
         if until >= Registration::I6 {
             match kind.space() {
-                Space::Counters => self.commit(LINE_LENGTH),
+                Space::Counters => self.commit(LINE_LENGTH * kind.units()),
                 Space::Gauges => {}
                 Space::Blocks => self.commit(series.shared_length()),
             }
@@ -308,6 +319,9 @@ impl Image {
             Scheme::Events(..) => {}
             Scheme::None | Scheme::Classic(_) => {
                 self.set(place, "extra", extra);
+            }
+            Scheme::Samples(shape) => {
+                self.set(place, "buckets", shape.shown() as u64);
             }
             Scheme::Exponential(buckets) => {
                 let word = u64::from(buckets.scale())
@@ -398,9 +412,14 @@ impl Image {
         let (unfinished, mut free) = (seen >> 40, seen & FREE);
         if unfinished != 0 {
             self.set(Place::Record(unfinished), "cell", free + 1);
-            free += self.get(Place::Record(unfinished), "length").max(1);
+            let kind = Kind::from_code((self.get(Place::Record(unfinished), "shape") >> 8) as u8);
+            let units = kind.map_or(1, Kind::units);
+            free += self.get(Place::Record(unfinished), "length").max(units);
         }
-        let units = series.length().max(1);
+        let units = match series.kind.space() {
+            Space::Blocks => series.length(),
+            Space::Counters | Space::Gauges => series.kind.units(),
+        };
         assert!(free + units <= capacity, "no cell is left");
         self.set(Place::Header, word, series.number << 40 | free);
         if until >= Registration::P3 {
@@ -413,19 +432,21 @@ impl Image {
 }
 
 impl Series {
-    /// Bytes of its block; 0 for counters and gauges.
+    /// Bytes of its block in a lane; 0 for kinds without one.
     pub fn length(&self) -> u64 {
         match &self.scheme {
             Scheme::Events(shape, _) => shape.length(),
+            Scheme::Samples(shape) => shape.length(),
             _ if self.kind.is_histogram() => self.shape.length(),
             _ => 0,
         }
     }
 
-    /// Bytes of its block in the shared lane.
+    /// Bytes of its block that are used in the shared lane.
     pub fn shared_length(&self) -> u64 {
         match &self.scheme {
             Scheme::Events(..) => EVENTS_SHARED_LENGTH,
+            Scheme::Samples(shape) => shape.length(),
             _ => self.shape.shared_length(),
         }
     }
@@ -435,7 +456,7 @@ impl Scheme {
     /// Number of buckets; 0 if there are none.
     pub fn buckets(&self) -> usize {
         match self {
-            Scheme::None | Scheme::Events(..) => 0,
+            Scheme::None | Scheme::Events(..) | Scheme::Samples(_) => 0,
             Scheme::Exponential(buckets) => buckets.buckets(),
             Scheme::Classic(bounds) => bounds.len() + 1,
         }

@@ -44,7 +44,7 @@ impl Image {
         };
         for series in &chosen[..stored] {
             match series.kind {
-                Kind::CounterU64 | Kind::CounterF64 => self.store_counter(series, to),
+                Kind::CounterU64 | Kind::CounterF64 | Kind::Number => self.store_counter(series, to),
                 Kind::TimeMark => {}
                 _ => self.store_histogram(series, to),
             }
@@ -80,13 +80,16 @@ impl Image {
     }
 
     fn store_counter(&mut self, series: &Series, table: u64) {
-        let cells = self.lanes_of_reset().into_iter();
-        let cells = cells.map(|lane| self.word(self.counter_offset(series, lane)));
-        let total = match series.kind {
-            Kind::CounterF64 => cells.map(f64::from_bits).sum::<f64>().to_bits(),
-            _ => cells.fold(0, u64::wrapping_add),
-        };
-        self.set_word(self.reset_counter_offset(series, table), total);
+        for unit in 0..series.kind.units() {
+            let cells = self.lanes_of_reset().into_iter();
+            let cells = cells.map(|lane| self.word(self.counter_part_offset(series, lane, unit)));
+            let total = match series.kind {
+                Kind::CounterU64 => cells.fold(0, u64::wrapping_add),
+                Kind::Number if unit == 0 => cells.fold(0, u64::wrapping_add),
+                _ => cells.map(f64::from_bits).sum::<f64>().to_bits(),
+            };
+            self.set_word(self.reset_counter_offset(series, table) + 8 * unit, total);
+        }
     }
 
     fn store_histogram(&mut self, series: &Series, table: u64) {

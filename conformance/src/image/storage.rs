@@ -24,11 +24,11 @@ impl Image {
             add(geometry.slot_offset(slot), length.min(geometry.slot_stride));
         }
         let cells = self.ready_cells();
-        for &(_, space, placement, _, shared_length) in &cells {
+        for &(_, space, placement, units, shared_length) in &cells {
             match space {
                 Space::Counters => add(
                     geometry.shared_counters_offset + placement * LINE_LENGTH,
-                    LINE_LENGTH,
+                    units * LINE_LENGTH,
                 ),
                 Space::Blocks => add(geometry.shared_blocks_offset + placement, shared_length),
                 Space::Gauges => {}
@@ -87,8 +87,8 @@ impl Image {
             let kind = Kind::from_code((self.get(place, "shape") >> 8) as u8)?;
             let placement = self.get(place, "cell").checked_sub(1)?;
             let (capacity, units) = match kind.space() {
-                Space::Counters => (self.geometry.capacities.counters, 1),
-                Space::Gauges => (self.geometry.capacities.gauges, 1),
+                Space::Counters => (self.geometry.capacities.counters, kind.units()),
+                Space::Gauges => (self.geometry.capacities.gauges, kind.units()),
                 Space::Blocks => (self.geometry.capacities.blocks_length, self.get(place, "length")),
             };
             let fits = placement.checked_add(units).is_some_and(|end| end <= capacity);
@@ -99,6 +99,8 @@ impl Image {
                 return fits.then_some((number, kind.space(), placement, units, LINE_LENGTH));
             }
             let buckets = match kind {
+                // All of it.
+                Kind::Samples => return fits.then_some((number, kind.space(), placement, units, units)),
                 Kind::HistogramClassic => self.get(place, "extra") as u32 as u64 / 8 + 1,
                 _ => (octaves.max(0) as u64).checked_shl(u32::from(word as u8))? + 2,
             };

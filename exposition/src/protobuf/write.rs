@@ -51,6 +51,7 @@ impl Plan {
                     Value::CounterU64(value) => value as f64,
                     Value::Events(totals) => totals.written as f64,
                     Value::CounterF64(value) => value,
+                    Value::Number(value) => super::float(value),
                     Value::GaugeI64(Some(value)) => value as f64,
                     Value::GaugeF64(Some(value)) => value,
                     ref other => match crate::each::as_gauge(other) {

@@ -7,6 +7,7 @@
 use shmetrics::snapshot::{Number, Series, Value};
 
 use super::{Plan, SeriesLines};
+use crate::each::as_gauge;
 use crate::encoder::Source;
 use crate::number::{Cursor, Spot};
 
@@ -208,11 +209,28 @@ impl Told {
     pub(super) fn of(value: &Value) -> Told {
         let (kind, bits) = match *value {
             Value::CounterU64(value) => (Kind::Whole, value),
-            Value::Events(totals) => (Kind::Whole, totals.written),
             Value::GaugeI64(Some(value)) if value >= 0 => (Kind::Whole, value as u64),
             Value::GaugeI64(Some(value)) => (Kind::Negative, value as u64),
             Value::CounterF64(value) | Value::GaugeF64(Some(value)) => (Kind::Float, value.to_bits()),
-            _ => (Kind::Absent, 0),
+            ref other => return Told::of_others(other),
+        };
+        Told { kind, bits }
+    }
+
+    /// Of kinds that are not scraped by the thousand.
+    #[cold]
+    fn of_others(value: &Value) -> Told {
+        let number = match *value {
+            Value::Number(number) => Some(number),
+            Value::Events(totals) => Some(Number::U64(totals.written)),
+            ref other => as_gauge(other),
+        };
+        let (kind, bits) = match number {
+            None => (Kind::Absent, 0),
+            Some(Number::U64(value)) => (Kind::Whole, value),
+            Some(Number::I64(value)) if value >= 0 => (Kind::Whole, value as u64),
+            Some(Number::I64(value)) => (Kind::Negative, value as u64),
+            Some(Number::F64(value)) => (Kind::Float, value.to_bits()),
         };
         Told { kind, bits }
     }

@@ -12,7 +12,7 @@ use shmetrics::snapshot::{Losses, Series, Snapshot};
 
 use self::grid::Grid;
 pub(crate) use self::inspect::inspection;
-use self::series::{distributions, per_process, values, windows};
+use self::series::{distributions, per_process, samples, values, windows};
 use super::units::{bytes, grouped, seconds};
 use crate::terminal::{Style, clean};
 
@@ -80,6 +80,7 @@ pub(crate) fn snapshot(snapshot: &Snapshot, processes: bool, style: Style) -> St
         grids.push(distributions(&histograms));
         grids.push(windows(&histograms));
     }
+    grids.push(samples(&others));
     if processes {
         grids.push(per_process(snapshot));
     }

@@ -7,7 +7,7 @@ use super::families::{Family, Kind};
 use super::segments::Segments;
 use crate::exit::Failure;
 
-pub(super) use formats::{Choice, lines, negotiate};
+pub(super) use formats::{Choice, figures, negotiate};
 
 /// Writes what all segments say, and our own metrics.
 #[derive(Debug)]

@@ -1,78 +1,45 @@
 //! `/stats`: names and values and nothing else, for whoever wants a number without learning a schema.
 //!
-//! The names are those of the text that `shmetrics pipe` writes: `name{label="value"}`, of a histogram with what is told of it. What is
-//! not finite is `null`, as everywhere in JSON.
+//! The names are those of the text that `shmetrics pipe` writes, but exactly as registered, as JSON has its own quotes: `name`, of a
+//! histogram or samples `name.mean`, and `name{label="value"}`. What is not finite is `null`, as everywhere in JSON.
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use shmetrics::Snapshot;
+use shmetrics::snapshot::Number;
 
 use super::exposition;
 
-/// A number as it is written, exact to the last digit; `None`: JSON has no number for it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Written {
-    Whole(u64),
-    Signed(i64),
-    Float(f64),
-}
-
-impl Serialize for Written {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match *self {
-            Written::Whole(value) => serializer.serialize_u64(value),
-            Written::Signed(value) => serializer.serialize_i64(value),
-            // What is not finite becomes null.
-            Written::Float(value) => serializer.serialize_f64(value),
-        }
-    }
-}
-
-fn number(text: &str) -> Option<Written> {
-    let whole = text.parse().ok().map(Written::Whole);
-    let whole = whole.or_else(|| text.parse().ok().map(Written::Signed));
-    whole.or_else(|| text.parse().ok().map(Written::Float))
-}
-
 /// All names and values, in the order of the segments and their series.
 #[derive(Debug, Default)]
-pub(super) struct Stats(Vec<(String, Written)>);
+pub(super) struct Stats(Vec<(String, Number)>);
 
 impl Stats {
     /// Adds a segment. `label`: its name, where several segments must be told apart.
     pub(super) fn put(&mut self, snapshot: &Snapshot, label: Option<&str>) {
-        let mut text = String::new();
-        exposition::lines(snapshot, &mut text);
-        for line in text.lines() {
-            // A label's value may have colons itself.
-            let Some((name, value)) = line.rsplit_once(": ") else {
-                continue;
-            };
-            let Some(value) = number(value) else { continue };
-            let name = match label {
-                Some(label) => labelled(name, label),
-                None => name.to_owned(),
-            };
-            self.0.push((name, value));
-        }
+        exposition::figures(snapshot, &mut |figure| {
+            self.0.push((figure.key(label), figure.number))
+        });
     }
 }
 
-/// With one label more, before the others.
-fn labelled(name: &str, segment: &str) -> String {
-    let segment = segment
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('\n', "\\n");
-    match name.split_once('{') {
-        Some((name, labels)) => format!("{name}{{segment=\"{segment}\",{labels}"),
-        None => format!("{name}{{segment=\"{segment}\"}}"),
+/// Exact to the last digit.
+struct Written(Number);
+
+impl Serialize for Written {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Number::U64(value) => serializer.serialize_u64(value),
+            Number::I64(value) => serializer.serialize_i64(value),
+            // What is not finite becomes null.
+            Number::F64(value) => serializer.serialize_f64(value),
+        }
     }
 }
 
 impl Serialize for Stats {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, Written(*value))))
     }
 }
 
@@ -99,20 +66,10 @@ mod tests {
 
     #[test]
     fn numbers_stay_exact() {
-        assert_eq!(number("18446744073709551615"), Some(Written::Whole(u64::MAX)));
-        assert_eq!(number("-9223372036854775808"), Some(Written::Signed(i64::MIN)));
-        assert_eq!(number("0.25"), Some(Written::Float(0.25)));
-        assert_eq!(number("+Inf"), Some(Written::Float(f64::INFINITY)));
-        assert_eq!(number("x"), None);
-        assert_eq!(serde_json::to_string(&Written::Float(f64::NAN)).unwrap(), "null");
-    }
-
-    #[test]
-    fn a_segment_is_a_label_before_the_others() {
-        assert_eq!(labelled("a", "x"), "a{segment=\"x\"}");
-        assert_eq!(
-            labelled("a{b=\"{\"}", "x\"y\\"),
-            "a{segment=\"x\\\"y\\\\\",b=\"{\"}"
-        );
+        let written = |number| serde_json::to_string(&Written(number)).unwrap();
+        assert_eq!(written(Number::U64(u64::MAX)), "18446744073709551615");
+        assert_eq!(written(Number::I64(i64::MIN)), "-9223372036854775808");
+        assert_eq!(written(Number::F64(0.25)), "0.25");
+        assert_eq!(written(Number::F64(f64::NAN)), "null");
     }
 }

@@ -8,6 +8,7 @@ use crate::layout::events::EventsShape;
 use crate::layout::header::RESERVED_OFFSET;
 use crate::layout::kind::{Kind, Merge, Space};
 use crate::layout::record::*;
+use crate::layout::samples::SamplesShape;
 use crate::protocol::index;
 use crate::segment::attachment::Attachment;
 use crate::sync::{Acquire, Release};
@@ -38,6 +39,23 @@ pub(crate) fn for_each_event_ring(attachment: &Attachment, mut visit: impl FnMut
         let placement = tables.load(number, CELL_WORD).checked_sub(1);
         let shape = EventsShape::unpack(tables.load(number, BUCKETS_WORD));
         if let (Some(placement), Some(shape)) = (placement, shape) {
+            let end = placement.saturating_add(shape.length());
+            if placement.is_multiple_of(LINE_LENGTH) && end <= tables.geometry.capacities.blocks_length {
+                visit(placement, shape);
+            }
+        }
+    });
+}
+
+/// Visits the blocks of all placed series of samples: byte offset in the block region and shape. No heap; bounded by the records.
+pub(crate) fn for_each_samples(attachment: &Attachment, mut visit: impl FnMut(u64, SamplesShape)) {
+    for_each_series(attachment, |tables, number, kind| {
+        if kind != Kind::Samples {
+            return;
+        }
+        let cell = tables.load(number, CELL_WORD);
+        let shape = SamplesShape::new(tables.load(number, BUCKETS_WORD));
+        if let (Some(placement), Some(shape)) = (cell.checked_sub(1), shape) {
             let end = placement.saturating_add(shape.length());
             if placement.is_multiple_of(LINE_LENGTH) && end <= tables.geometry.capacities.blocks_length {
                 visit(placement, shape);

@@ -9,7 +9,7 @@ use super::{Bound, Buckets, Labels, List, Quantiles, finite, rfc3339};
 use crate::layout::kind::Space;
 use crate::snapshot::{
     ErrorEntry, Health, Histogram, Losses, PerProcess, Process, ProcessState, ProcessValue, Quality,
-    ReaderHealth, SegmentFacts, Series, Skipped, Snapshot, Value, Window,
+    ReaderHealth, Samples, SegmentFacts, Series, Skipped, Snapshot, Value, Window,
 };
 
 #[derive(Serialize)]
@@ -107,6 +107,7 @@ impl Serialize for SeriesView<'_> {
         match value {
             Value::CounterU64(value) => map.serialize_entry("value", value)?,
             Value::CounterF64(value) => map.serialize_entry("value", &finite(*value))?,
+            Value::Number(value) => map.serialize_entry("value", value)?,
             Value::GaugeI64(value) => map.serialize_entry("value", value)?,
             Value::GaugeF64(value) => map.serialize_entry("value", &value.and_then(finite))?,
             Value::Each(values) => {
@@ -128,6 +129,7 @@ impl Serialize for SeriesView<'_> {
                 map.serialize_entry("healthy", &states.iter().all(ProcessState::is_healthy))?;
                 map.serialize_entry("states", &List(|| states.iter().map(StateView::new)))?;
             }
+            Value::Samples(samples) => samples_entries(&mut map, samples, true)?,
         }
         map.end()
     }
@@ -156,6 +158,36 @@ fn histogram_entries<M: SerializeMap>(map: &mut M, histogram: &Histogram) -> Res
             .map(|window| WindowView { window, histogram })
     };
     map.serialize_entry("windows", &List(windows))
+}
+
+/// What is told of samples; of a process without what is known of all only.
+fn samples_entries<M: SerializeMap>(map: &mut M, samples: &Samples, of_all: bool) -> Result<(), M::Error> {
+    map.serialize_entry("count", &samples.count)?;
+    map.serialize_entry("mean", &samples.mean().and_then(finite))?;
+    map.serialize_entry("percentiles", &Percentiles(samples))?;
+    map.serialize_entry(
+        "values",
+        &List(|| samples.values.iter().map(|value| finite(*value))),
+    )?;
+    if of_all {
+        map.serialize_entry("keep", &samples.keep)?;
+        map.serialize_entry("invalid", &samples.invalid)?;
+    }
+    if samples.overtaken > 0 {
+        map.serialize_entry("overtaken", &samples.overtaken)?;
+    }
+    Ok(())
+}
+
+/// Percentiles of samples by nearest rank, by their names.
+struct Percentiles<'a>(&'a Samples);
+
+impl Serialize for Percentiles<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let names = [("50", 50.0), ("95", 95.0), ("99", 99.0), ("100", 100.0)];
+        serializer
+            .collect_map(names.map(|(name, percent)| (name, self.0.nearest_rank(percent).and_then(finite))))
+    }
 }
 
 fn quality_entries<M: SerializeMap>(map: &mut M, quality: Quality) -> Result<(), M::Error> {
@@ -256,10 +288,15 @@ impl<'a> ProcessView<'a> {
     pub(super) fn new(process: &'a Process, snapshot: &'a Snapshot) -> Self {
         let value = |(index, value): &(usize, PerProcess)| {
             let series = snapshot.series.get(*index)?;
+            let samples = match value {
+                PerProcess::Samples(at) => process.samples.get(*at).map(|(_, samples)| samples),
+                _ => None,
+            };
             Some(ValueView {
                 series,
                 slot: process.slot,
                 value: *value,
+                samples,
             })
         };
         ProcessView {
@@ -282,6 +319,7 @@ struct ValueView<'a> {
     series: &'a Series,
     slot: u64,
     value: PerProcess,
+    samples: Option<&'a Samples>,
 }
 
 impl ValueView<'_> {
@@ -312,6 +350,11 @@ impl Serialize for ValueView<'_> {
             PerProcess::State { number, streak } => {
                 map.serialize_entry("status", &self.status(number))?;
                 map.serialize_entry("streak", &streak)?;
+            }
+            PerProcess::Samples(_) => {
+                if let Some(samples) = self.samples {
+                    samples_entries(&mut map, samples, false)?;
+                }
             }
             PerProcess::Histogram { count, sum } => {
                 map.serialize_entry("count", &count)?;

@@ -17,6 +17,7 @@ use crate::snapshot::events::{self, EventTotals};
 use crate::snapshot::lanes::{self, Lane, Memory, Source};
 use crate::snapshot::merge::{self, Compensated};
 use crate::snapshot::owners::Owners;
+use crate::snapshot::pool::{self, Pool};
 use crate::snapshot::{
     BucketScheme, Fill, Health, Histogram, Losses, Number, ProcessState, ProcessValue, Quality, Series,
     Snapshot, Used, Value,
@@ -29,6 +30,8 @@ use crate::words::ReadWords;
 pub(super) struct Sums {
     whole: Vec<u64>,
     float: Vec<Compensated>,
+    /// Numbers: was a float added to it, ever and by anybody?
+    pub(super) is_float: Vec<bool>,
     /// The greatest value shown: rounding must not make a float counter go down.
     shown: Vec<f64>,
     /// The same of events written.
@@ -36,6 +39,7 @@ pub(super) struct Sums {
     /// Where in the snapshot a group is; `None` = hidden.
     pub(super) positions: Vec<Option<usize>>,
     pub(super) process: process::Scratch,
+    pub(super) pool: Pool,
 }
 
 impl Reader {
@@ -103,6 +107,10 @@ impl Reader {
                 Value::CounterF64(value) => {
                     *value = at_least_0(self.sums.shown[index] - self.baselines.float(index))
                 }
+                Value::Number(value) => {
+                    let (whole, float) = (self.baselines.whole(index), self.baselines.float(index));
+                    *value = self.sums.number(index, whole, float);
+                }
                 Value::Histogram(histogram) => {
                     // Windows are not reset.
                     let baselines = (view != View::Window).then_some(&self.baselines);
@@ -128,6 +136,7 @@ impl Reader {
                     *value = time_mark(group, &self.baselines, &self.owners, words, geometry)
                 }
                 Value::State(states) => fill_states(states, group, &self.owners, words, geometry),
+                Value::Samples(samples) => pool::fill(samples, group, source, &mut self.sums.pool),
                 value => gauge_value(value, group, &self.owners, words, geometry),
             }
             if !(group.description.overflow && is_zero(&series.value)) {
@@ -200,6 +209,8 @@ fn empty_value(group: &Group) -> Value {
     match (description.kind, description.merge, &group.scheme) {
         (Kind::CounterU64, ..) => Value::CounterU64(0),
         (Kind::CounterF64, ..) => Value::CounterF64(0.0),
+        (Kind::Samples, ..) => Value::Samples(Box::default()),
+        (Kind::Number, ..) => Value::Number(Number::I64(0)),
         (Kind::GaugeI64 | Kind::GaugeF64, Merge::Each, _) => Value::Each(Vec::new()),
         (Kind::GaugeI64, Merge::Mean, _) | (Kind::GaugeF64, ..) => Value::GaugeF64(None),
         (Kind::GaugeI64, ..) => Value::GaugeI64(None),
@@ -227,6 +238,8 @@ fn is_zero(value: &Value) -> bool {
     match value {
         Value::CounterU64(value) => *value == 0,
         Value::CounterF64(value) => *value == 0.0,
+        Value::Number(value) => matches!(value, Number::I64(0)) || *value == Number::F64(0.0),
+        Value::Samples(samples) => samples.count == 0 && samples.invalid == 0,
         Value::GaugeI64(value) => value.is_none(),
         Value::GaugeF64(value) => value.is_none(),
         Value::Each(values) => values.is_empty(),
@@ -279,14 +292,21 @@ impl Sums {
         self.whole.resize(groups, 0);
         self.float.clear();
         self.float.resize(groups, Compensated::default());
+        self.is_float.clear();
+        self.is_float.resize(groups, false);
         self.shown.resize(groups, 0.0);
         self.written.resize(groups, 0);
         let shared = |cell: &CounterCell| words.load(shared_counter(geometry, cell.placement as u64));
         let (whole, float) = (catalog.counters_u64(), catalog.counters_f64());
+        let numbers = catalog.numbers();
         whole.iter().for_each(|cell| self.add_whole(cell, shared(cell)));
         float
             .iter()
             .for_each(|cell| self.float[cell.group].add(f64::from_bits(shared(cell))));
+        for cell in numbers {
+            let float = words.load(shared_counter(geometry, cell.placement as u64 + 1));
+            self.add_mixed(cell, shared(cell), float);
+        }
         for lane in lanes {
             let counters = lane_counters(words, geometry, lane);
             whole
@@ -294,6 +314,13 @@ impl Sums {
                 .for_each(|cell| self.add_whole(cell, counters.load(cell.placement)));
             for cell in float {
                 self.float[cell.group].add(f64::from_bits(counters.load(cell.placement)));
+            }
+            for cell in numbers {
+                self.add_mixed(
+                    cell,
+                    counters.load(cell.placement),
+                    counters.load(cell.placement + 1),
+                );
             }
         }
         for (shown, sum) in self.shown.iter_mut().zip(&self.float) {
@@ -304,6 +331,29 @@ impl Sums {
     #[inline]
     fn add_whole(&mut self, cell: &CounterCell, value: u64) {
         self.whole[cell.group] = self.whole[cell.group].wrapping_add(value);
+    }
+}
+
+impl Sums {
+    #[inline]
+    fn add_mixed(&mut self, cell: &CounterCell, whole: u64, float: u64) {
+        self.add_whole(cell, whole);
+        if float != 0 {
+            self.is_float[cell.group] = true;
+            self.float[cell.group].add(f64::from_bits(float));
+        }
+    }
+
+    /// What a number gained since it had these parts.
+    fn number(&self, group: usize, whole: u64, float: f64) -> Number {
+        let gained = || self.float[group].total() - float;
+        let float = self.is_float(group).then(gained);
+        merge::mixed(self.whole[group].wrapping_sub(whole), float)
+    }
+
+    /// Was a float ever added to this number?
+    pub(super) fn is_float(&self, group: usize) -> bool {
+        self.is_float.get(group).copied().unwrap_or(false)
     }
 }
 

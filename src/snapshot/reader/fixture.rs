@@ -162,7 +162,7 @@ impl Segment {
     pub(super) fn series(&self, family: u64, labels: &[(&str, &str)], of: SeriesRecord) -> Series<'_> {
         let labels = self.text(&labels::encode(labels).unwrap());
         let (offset, units) = match of.kind {
-            Kind::CounterU64 | Kind::CounterF64 => (COUNTER_PLACEMENT_OFFSET, 1),
+            Kind::CounterU64 | Kind::CounterF64 | Kind::Number => (COUNTER_PLACEMENT_OFFSET, of.kind.units()),
             Kind::GaugeI64 | Kind::GaugeF64 => (GAUGE_PLACEMENT_OFFSET, 1),
             _ => (BLOCK_PLACEMENT_OFFSET, of.length),
         };
@@ -316,7 +316,7 @@ impl<'a> Series<'a> {
         let buckets = match self.series.buckets {
             Buckets::Exponential(parameters) => parameters.buckets(),
             Buckets::Classic(range) => range.length as usize / 8 + 1,
-            Buckets::None | Buckets::Events(..) => 0,
+            Buckets::None | Buckets::Events(..) | Buckets::Samples(_) => 0,
         };
         BlockShape::new(buckets, usize::from(self.series.ring_slots))
     }

@@ -11,13 +11,15 @@ use crate::layout::block::{BASELINE_COUNT, BASELINE_SUM};
 use crate::layout::directory::*;
 use crate::layout::kind::{Kind, Merge, Space};
 use crate::protocol::state;
-use crate::snapshot::catalog::{Catalog, CounterCell, Member};
+use crate::snapshot::catalog::{Catalog, CounterCell, Group, Member};
 use crate::snapshot::events;
 use crate::snapshot::lanes::{Lane, Memory, Source};
 use crate::snapshot::merge::{self, Compensated};
 use crate::snapshot::owners::Owners;
-use crate::snapshot::{Number, PerProcess, Process};
+use crate::snapshot::pool::{self, Pool};
+use crate::snapshot::{Number, PerProcess, Process, Samples};
 use crate::sync::{Acquire, fence};
+use crate::words::ReadWords;
 
 /// One process' sums by group, reused from process to process.
 #[derive(Debug, Default)]
@@ -67,6 +69,7 @@ pub(super) fn fill(
                 command: Arc::clone(&slot.command),
                 lanes: 0,
                 values: Vec::new(),
+                samples: Vec::new(),
             });
         }
         let process = &mut processes[position];
@@ -82,6 +85,8 @@ pub(super) fn fill(
         process.values.clear();
         if with_values {
             add_values(process, tag, owners, catalog, memories, source, sums);
+        } else {
+            process.samples.clear();
         }
     }
     processes.truncate(position);
@@ -98,7 +103,9 @@ fn add_values(
 ) {
     let Sums {
         positions,
+        is_float,
         process: Scratch { all, lane: of_lane },
+        pool,
         ..
     } = sums;
     let clear = |parts: &mut Vec<Part>| {
@@ -115,6 +122,8 @@ fn add_values(
                 .for_each(|(sum, part)| sum.add(part));
         }
     }
+    // Those of the last time are used again.
+    let mut samples = 0;
     for &index in catalog.order() {
         let (group, part, position) = (&catalog.groups()[index], all[index], positions[index]);
         let Some(position) = position else { continue };
@@ -141,6 +150,12 @@ fn add_values(
                     _ => Some(PerProcess::Gauge(merge::number(kind, word))),
                 })
             }),
+            Space::Counters if kind == Kind::Number => {
+                // A float is shown of each process once the number is one.
+                let float = is_float[index].then(|| part.float.total());
+                let is_told = part.whole != 0 || part.float.total() != 0.0;
+                is_told.then(|| PerProcess::Counter(merge::mixed(part.whole, float)))
+            }
             Space::Counters if kind == Kind::CounterF64 => {
                 let value = part.float.total();
                 (value != 0.0).then_some(PerProcess::Counter(Number::F64(value)))
@@ -149,6 +164,17 @@ fn add_values(
             Space::Blocks if kind == Kind::Events => {
                 (part.whole != 0).then_some(PerProcess::Counter(Number::U64(part.whole)))
             }
+            Space::Blocks if kind == Kind::Samples => {
+                if process.samples.len() == samples {
+                    process.samples.push((position, Samples::default()));
+                }
+                let (of, part) = &mut process.samples[samples];
+                *of = position;
+                samples_part(tag, group, source, pool, part);
+                let is_told = part.count > 0;
+                samples += usize::from(is_told);
+                is_told.then(|| PerProcess::Samples(samples - 1))
+            }
             Space::Blocks => (part.whole != 0).then(|| PerProcess::Histogram {
                 count: part.whole,
                 sum: part.float.total(),
@@ -156,6 +182,7 @@ fn add_values(
         };
         process.values.extend(value.map(|value| (position, value)));
     }
+    process.samples.truncate(samples);
 }
 
 /// What the baseline of a lane covers.
@@ -206,8 +233,8 @@ fn add_lane(parts: &mut [Part], lane: &Lane, catalog: &Catalog, memories: &[Memo
     };
     let start = geometry.lane_offset(lane.number) + geometry.lane_baseline_offset;
     // Cut at what is covered: beyond, the storage may not be there, and the range reads as 0.
-    let before = words.range(at(start), covered);
-    let both = |cell: &CounterCell| (counters.load(cell.placement), before.load(cell.placement));
+    let before_words = words.range(at(start), covered);
+    let both = |cell: &CounterCell| (counters.load(cell.placement), before_words.load(cell.placement));
     for cell in catalog.counters_u64() {
         let (now, before) = both(cell);
         let part = &mut parts[cell.group].whole;
@@ -218,6 +245,13 @@ fn add_lane(parts: &mut [Part], lane: &Lane, catalog: &Catalog, memories: &[Memo
         parts[cell.group]
             .float
             .add(f64::from_bits(now) - f64::from_bits(before));
+    }
+    for cell in catalog.numbers() {
+        let (now, before) = both(cell);
+        let part = &mut parts[cell.group];
+        part.whole = part.whole.wrapping_add(now.wrapping_sub(before));
+        let float = |words: ReadWords<'_>| f64::from_bits(words.load(cell.placement + 1));
+        part.float.add(float(counters) - float(before_words));
     }
     for (index, group) in catalog.groups().iter().enumerate() {
         if group.description.kind == Kind::Events {
@@ -272,4 +306,31 @@ fn histogram_part(
         _ => f64::from_bits(sum) - f64::from_bits(sum_before),
     };
     Some((count, sum * member.series.factor))
+}
+
+/// What the present owner of the lanes with this tag recorded last.
+fn samples_part(tag: OwnerTag, group: &Group, source: Source<'_>, pool: &mut Pool, into: &mut Samples) {
+    pool.begin(group, into);
+    for lane in source.lanes.iter().filter(|lane| lane.owner == tag) {
+        let Some(baseline) = baseline(lane, source) else {
+            continue;
+        };
+        let before = (pool.length(), into.count, into.overtaken);
+        for member in group.shown().iter().enumerate() {
+            let Some(block) = source.block(lane, member.1) else {
+                continue;
+            };
+            let since = match baseline {
+                Baseline::Zero => 0,
+                Baseline::Counters(_) => pool::baseline(block),
+            };
+            pool.add_lane(member, lane, block, since, into, source);
+        }
+        if !still_owned(lane, source) {
+            pool.forget(before.0);
+            (into.count, into.overtaken) = (before.1, before.2);
+        }
+        pool.tidy(into.keep);
+    }
+    pool.end(into);
 }

@@ -27,7 +27,7 @@ pub(crate) struct NextTable {
     pub(crate) baselines: Vec<Baseline>,
 }
 
-/// What one record has in the next table.
+/// What one record has in the next table; of a number both words, one after the other.
 #[derive(Debug)]
 pub(crate) struct Baseline {
     pub(crate) record: u64,
@@ -82,17 +82,20 @@ impl Reader {
             {
                 let before = self.baselines.since(member.record);
                 let is_shown = group.shown().iter().any(|shown| shown.record == member.record);
-                let cell = match (chosen && is_shown, kind.is_histogram()) {
+                let units = 0..kind.units();
+                let cells: Vec<Cell> = match (chosen && is_shown, kind.is_histogram()) {
                     // Its time says all.
-                    _ if kind.space() == Space::Gauges && (chosen && is_shown || before != 0) => Cell::None,
-                    (true, true) => self.histogram_now(member, &mut total),
-                    (true, false) => self.counter_now(member),
+                    _ if kind.space() == Space::Gauges && (chosen && is_shown || before != 0) => {
+                        vec![Cell::None]
+                    }
+                    (true, true) => vec![self.histogram_now(member, &mut total)],
+                    (true, false) => units.map(|unit| self.counter_now(member, unit)).collect(),
                     (false, _) if before == 0 => continue,
                     (false, true) => match self.baselines.block(member) {
-                        Some(block) => histogram_before(member, block),
+                        Some(block) => vec![histogram_before(member, block)],
                         None => continue,
                     },
-                    (false, false) => self.counter_before(member),
+                    (false, false) => units.map(|unit| self.counter_before(member, unit)).collect(),
                 };
                 let since_ns = match chosen && is_shown {
                     // Later than before, whatever the clock says: a count that goes down has a later start.
@@ -101,11 +104,11 @@ impl Reader {
                         .max(before.saturating_add(1)),
                     false => before,
                 };
-                baselines.push(Baseline {
+                baselines.extend(cells.into_iter().map(|cell| Baseline {
                     record: member.record,
                     since_ns,
                     cell,
-                });
+                }));
             }
         }
         NextTable {
@@ -115,31 +118,31 @@ impl Reader {
         }
     }
 
-    fn counter_now(&self, member: &Member) -> Cell {
+    /// One of the words of a counter or a number.
+    fn counter_now(&self, member: &Member, unit: u64) -> Cell {
         let words = self.mapping.read_words();
         let geometry = &self.facts.geometry;
-        let shared = words.load(super::fill::shared_counter(geometry, member.placement));
+        let placement = member.placement + unit;
+        let shared = words.load(super::fill::shared_counter(geometry, placement));
         let of_lane =
-            |lane: &Lane| super::fill::lane_counters(words, geometry, lane).load(member.placement as usize);
+            |lane: &Lane| super::fill::lane_counters(words, geometry, lane).load(placement as usize);
         let cells = std::iter::once(shared).chain(self.lanes.iter().map(of_lane));
-        let word = if member.series.kind == Kind::CounterF64 {
+        let word = if member.series.kind == Kind::CounterF64 || unit > 0 {
             let mut sum = Compensated::default();
             cells.for_each(|cell| sum.add(f64::from_bits(cell)));
             sum.total().to_bits()
         } else {
             cells.fold(0, u64::wrapping_add)
         };
-        Cell::Counter {
-            placement: member.placement,
-            word,
-        }
+        Cell::Counter { placement, word }
     }
 
-    fn counter_before(&self, member: &Member) -> Cell {
+    fn counter_before(&self, member: &Member, unit: u64) -> Cell {
         let table = crate::protocol::reset::table(self.baselines.number());
-        let word = self.facts.geometry.reset_counter_offset(table, member.placement);
+        let placement = member.placement + unit;
+        let word = self.facts.geometry.reset_counter_offset(table, placement);
         Cell::Counter {
-            placement: member.placement,
+            placement,
             // The table in force does not change while the reset lock is held.
             word: self.mapping.read_words().load((word / WORD_LENGTH) as usize),
         }

@@ -396,6 +396,13 @@ pub(super) fn blocks(out: &mut String) {
             shape.shared_length() as usize,
         );
     }
+    for shown in [1, 2, 3, 4, 100, 127, 128, 4096] {
+        let shape = shmetrics::layout::samples::SamplesShape::new(shown).unwrap();
+        let mut at =
+            |call: &str, expected: u64| same(out, &format!("shmetrics_samples_{call}({shown})"), expected);
+        at("entries", shape.entries() as u64);
+        at("length", shape.length());
+    }
 }
 
 /// Rings of events, and words that are none.

@@ -50,6 +50,21 @@ class BlockShape:
 
 
 @dataclass(frozen=True)
+class SamplesShape:
+    """Where things are in a block of samples [9.13]."""
+
+    shown: int
+
+    @property
+    def entries(self) -> int:
+        return 1 << (self.shown + self.shown // 4).bit_length()
+
+    @property
+    def length(self) -> int:  # in bytes
+        return 128 * max(5, up(16 + 2 * self.entries, 16) // 16 | 1)
+
+
+@dataclass(frozen=True)
 class Exponential:
     """Buckets of kinds 5 and 6 [9.8]."""
 

@@ -53,9 +53,11 @@ SINCE_VERSION_2 = 0xD00  # words from here on are reserved in version 1
 # 8 Kinds and merge rules
 Kind = IntEnum("Kind", {
     "COUNTER_U64": 1, "COUNTER_F64": 2, "GAUGE_I64": 3, "GAUGE_F64": 4, "HISTOGRAM_INTEGER": 5, "HISTOGRAM_FLOAT": 6,
-    "HISTOGRAM_CLASSIC": 7, "TIME_MARK": 9, "STATE": 10, "EVENTS": 12,
+    "HISTOGRAM_CLASSIC": 7, "NUMBER": 8, "TIME_MARK": 9, "STATE": 10, "SAMPLES": 11, "EVENTS": 12,
 })
-COUNTERS = (Kind.COUNTER_U64, Kind.COUNTER_F64)
+COUNTERS = (Kind.COUNTER_U64, Kind.COUNTER_F64, Kind.NUMBER)
+HISTOGRAMS = (Kind.HISTOGRAM_INTEGER, Kind.HISTOGRAM_FLOAT, Kind.HISTOGRAM_CLASSIC)
+UNITS = {Kind.NUMBER: 2}  # of the cells of counters and gauges; all others have 1
 GAUGES = (Kind.GAUGE_I64, Kind.GAUGE_F64, Kind.TIME_MARK, Kind.STATE)  # what has a cell per process slot
 Merge = IntEnum("Merge", "SUM MIN MAX MEAN LAST EACH")
 KEPT_AFTER_DEATH = (Merge.MIN, Merge.MAX, Merge.LAST)

@@ -9,13 +9,14 @@ from .blocks import BASELINE_COUNT, BASELINE_SUM, Block, State
 from .buckets import Scheme, common_scheme
 from .events import Event, Totals, merged
 from .layout import (
-    COUNTERS, GAUGES, KEPT_AFTER_DEATH, LANE_BASELINE_COUNTERS, LANE_BASELINE_OWNER, LANE_BASELINE_WORD, LANE_COMMITTED,
+    COUNTERS, GAUGES, HISTOGRAMS, KEPT_AFTER_DEATH, LANE_BASELINE_COUNTERS, LANE_BASELINE_OWNER, LANE_BASELINE_WORD, LANE_COMMITTED,
     LANE_INCARNATION, LANE_OWNER, SHARED_LANE, WORD_MASK, Kind, Merge, Segment, acquire_fence, float_of,
 )
 from .merging import Histogram, Number, Windows, add_to_windows, compensated, gained, without_nan
 from .processes import COMMITTED, OWNER, Process, read_process
 from .records import Catalog, Family, Series
 from .resets import Resets
+from .samples import BASELINE, INVALID, Sample, Samples, read_lane, read_shared
 from .sequence import Kept
 
 GAUGE_VALUE, GAUGE_STAMP = range(2)  # words of a gauge cell
@@ -64,6 +65,7 @@ class Reading:
     each: list[tuple[Process, Number]] = field(default_factory=list)
     states: list[State] = field(default_factory=list)
     histogram: Histogram | None = None
+    samples: Samples | None = None
     windows: Windows = field(default_factory=list)
     events: Totals | None = None
 
@@ -71,6 +73,8 @@ class Reading:
         """Overflow series are hidden then."""
         if self.events is not None:
             return self.events == Totals()
+        if self.samples is not None:
+            return self.samples.count == self.samples.invalid == 0
         if self.histogram is not None:
             return self.histogram.count == self.histogram.invalid == self.histogram.error == 0
         return self.value is None and not self.each and not self.states if kind in GAUGES else self.value == 0
@@ -83,6 +87,7 @@ class Counted:
     value: Number  # of histograms the sum
     count: int | None = None  # histograms only
     state: State | None = None  # states only
+    samples: Samples | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +115,7 @@ class Reader:
         self._processes: dict[int, Process] = {}
         self._kept: dict[tuple[int, int], Kept] = {}  # by record and lane
         self._shown_floats: dict[tuple[int, bytes], float] = {}  # float counters, by family and labels
+        self._float_numbers: set[tuple[int, bytes]] = set()  # numbers to which a float was added, as last read
 
     def snapshot(self, wall_ns: int, monotonic_ns: int) -> Snapshot:
         segment, header = self.segment, self.segment.header
@@ -131,6 +137,10 @@ class Reader:
 
     def read(self, snapshot: Snapshot, group: Group) -> Reading:
         self.segment.check_length()
+        if group.family.kind == Kind.NUMBER:
+            return self._number(snapshot, group)
+        if group.family.kind == Kind.SAMPLES:
+            return Reading(samples=self._samples(snapshot, group))
         if group.family.kind in COUNTERS:
             return self._counter(snapshot, group)
         if group.family.kind == Kind.EVENTS:
@@ -151,6 +161,50 @@ class Reader:
         self._shown_floats[key] = value if value > shown else shown
         since = self._shown_floats[key] - compensated(map(float_of, self._baselines(group)))
         return Reading(since if since > 0.0 else 0.0)
+
+    def _number(self, snapshot: Snapshot, group: Group) -> Reading:
+        """Whole part and float part [14]."""
+        places = [(lane, series.placement) for lane in (SHARED_LANE, *snapshot.lanes) for series in group.by_age]
+        whole = sum(self.segment.load(self.segment.counter(lane, at)) for lane, at in places)
+        floats = [self.segment.load(self.segment.counter(lane, at + 1)) for lane, at in places]
+        whole = (whole - sum(self._baselines(group))) & WORD_MASK
+        signed = whole - 2**64 if whole >> 63 else whole
+        key = group.family.number, group.members[0].encoded_labels
+        self._float_numbers.discard(key)
+        if not any(floats):
+            return Reading(signed)
+        self._float_numbers.add(key)
+        table = self.resets.table.floats
+        before = [table[series.number] for series in group.by_age if series.number in table]
+        since = compensated(float_of(word) for word in floats if word) - compensated(map(float_of, before))
+        return Reading(float(signed) + since)
+
+    def _samples(self, snapshot: Snapshot, group: Group, lanes: dict[int, int] | None = None) -> Samples:
+        """Of all lanes and the shared lane, or of these lanes, what came after their baselines."""
+        found: list[Sample] = []
+        count = invalid = overtaken = keep = 0
+        for age, series in enumerate(group.by_age):
+            assert series.samples is not None, "only samples are read so"
+            shape = series.samples
+            keep = shape.shown
+            if lanes is None:
+                address = self.segment.block(SHARED_LANE, series.placement)
+                assert address is not None, "that of the shared lane is there"
+                samples, ended = read_shared(self.segment, shape, address, age)
+                found += samples
+                count += ended
+                invalid += self.segment.load(address, INVALID)
+            for lane in snapshot.lanes if lanes is None else lanes:
+                address = self.segment.block(lane, series.placement)
+                if address is None:
+                    continue
+                samples, ended, torn = read_lane(self.segment, shape, address, lane, age)
+                since = self.segment.load(address, BASELINE) if lanes and lanes[lane] else 0
+                own = max(0, ended - since)
+                found += [sample for sample in samples if sample.back < own]
+                count, overtaken = count + own, overtaken + torn
+                invalid += self.segment.load(address, INVALID)
+        return Samples.of(found, count, keep, invalid, overtaken)
 
     def _baselines(self, group: Group) -> list[int]:
         """Of the counters of a group that were reset [14]."""
@@ -279,7 +333,11 @@ class Reader:
 
     def process_values(self, snapshot: Snapshot, process: Process) -> Iterator[tuple[Group, Counted]]:
         """What the owner of lanes counted in them, if it is not zero, and its gauges; after all groups were read."""
-        lanes = [self._counted(snapshot, lane) for lane, owner in snapshot.lanes.items() if owner == process.tag]
+        mine = [lane for lane, owner in snapshot.lanes.items() if owner == process.tag]
+        lanes = [self._counted(snapshot, lane) for lane in mine]
+        # Whether there is a baseline to subtract.
+        owned = {lane: self.segment.load(self.segment.lane_entry(lane), LANE_INCARNATION) != 1
+                 for lane in mine if self._has_baseline(snapshot, lane)}
         for group in snapshot.groups:
             kind = group.family.kind
             if kind in GAUGES:
@@ -289,8 +347,21 @@ class Reader:
                     state = self._state(process, group.by_age[0]) if kind == Kind.STATE else None
                     yield group, Counted(cell[1], state=state)
                 continue
+            if kind == Kind.SAMPLES:
+                samples = self._samples(snapshot, group, owned)
+                if samples.count:
+                    yield group, Counted(0, samples=samples)
+                continue
             by_lane = [[lane[series.number] for series in group.shown if series.number in lane] for lane in lanes]
             count = sum(count for parts in by_lane for count, _ in parts) & WORD_MASK
+            if kind == Kind.NUMBER:
+                total = compensated(compensated(float(term) for _, term in parts) for parts in by_lane)
+                if count == 0 and total == 0:
+                    continue
+                signed = count - 2**64 if count >> 63 else count
+                is_float = (group.family.number, group.members[0].encoded_labels) in self._float_numbers
+                yield group, Counted(float(signed) + total if is_float else signed)
+                continue
             if kind in (Kind.COUNTER_U64, Kind.EVENTS):
                 counted = Counted(count)
             else:
@@ -299,6 +370,16 @@ class Reader:
                 counted = Counted(total) if kind == Kind.COUNTER_F64 else Counted(total, count)
             if (counted.value if counted.count is None else counted.count) != 0:
                 yield group, counted
+
+    def _has_baseline(self, snapshot: Snapshot, lane: int) -> bool:
+        """Is the baseline of a lane that of its owner [14]?"""
+        load, entry = self.segment.load, self.segment.lane_entry(lane)
+        owner, incarnation = load(entry, LANE_OWNER), load(entry, LANE_INCARNATION)
+        acquire_fence()
+        described = load(entry, LANE_BASELINE_WORD)
+        acquire_fence()
+        is_valid = load(entry, LANE_BASELINE_OWNER) == owner and (incarnation == 1 or described == incarnation)
+        return owner == snapshot.lanes[lane] and is_valid
 
     def _counted(self, snapshot: Snapshot, lane: int) -> dict[int, tuple[int, Number]]:
         """The cells of a lane minus its baseline, by record: the whole number, and the float in the exported unit."""
@@ -314,7 +395,14 @@ class Reader:
         covered = 0 if is_first else min(load(entry, LANE_BASELINE_COUNTERS), self.segment.header.counters)
         counted: dict[int, tuple[int, Number]] = {}
         for series in (series for group in snapshot.groups for series in group.shown):
-            if series.family.kind in COUNTERS:
+            if series.family.kind == Kind.NUMBER:
+                words = []
+                for at in (series.placement, series.placement + 1):
+                    base = load(self.segment.counter_baseline(lane, at)) if at < covered else 0
+                    words.append((load(self.segment.counter(lane, at)), base))
+                (whole, whole_base), (part, part_base) = words
+                counted[series.number] = (whole - whole_base) & WORD_MASK, float_of(part) - float_of(part_base)
+            elif series.family.kind in COUNTERS:
                 word = load(self.segment.counter(lane, series.placement))
                 is_covered = series.placement < covered
                 base = load(self.segment.counter_baseline(lane, series.placement)) if is_covered else 0
@@ -322,7 +410,7 @@ class Reader:
                 counted[series.number] = (value, 0.0) if series.family.kind == Kind.COUNTER_U64 else (0, value)
             elif series.rings is not None:
                 counted[series.number] = series.rings.written(lane, not is_first), 0.0
-            elif series.family.kind not in GAUGES and (block := self._block(series, lane)) is not None:
+            elif series.family.kind in HISTOGRAMS and (block := self._block(series, lane)) is not None:
                 state = self._kept.get((series.number, lane), Kept()).state  # what the snapshot shows
                 base_count, base_sum = (0, 0) if is_first else (block.load(BASELINE_COUNT), block.load(BASELINE_SUM))
                 if state.count >= base_count:

@@ -9,15 +9,16 @@ from array import array
 from collections import namedtuple
 from dataclasses import dataclass
 
-from .buckets import BlockShape, Classic, Exponential, Scheme
+from .buckets import BlockShape, Classic, Exponential, SamplesShape, Scheme
 from .events import Ring, Rings, schema_of
-from .layout import COUNTERS, MERGES, RESERVED, Kind, Merge, Segment, acquire_fence, float_of, fnv1a
+from .layout import (COUNTERS, HISTOGRAMS, MERGES, RESERVED, UNITS, Kind, Merge, Segment, acquire_fence, float_of,
+                     fnv1a)
 
 READY, CELL = 1, 12  # words of a record
 READY_YES = 1
 TYPE_FAMILY, TYPE_SERIES = 1, 2
 FLAG_OVERFLOW = 1
-MAX_BLOCK_LENGTH, MAX_RING_SLOTS, MAX_BOUNDS = 8388608, 64, 256
+MAX_BLOCK_LENGTH, MAX_RING_SLOTS, MAX_BOUNDS, MAX_SAMPLES = 8388608, 64, 256, 4096
 MAX_NAME_LENGTH, MAX_HELP_LENGTH, MAX_UNIT_LENGTH = 255, 1024, 63
 MAX_SCHEMA_LENGTH = 4096
 MAX_STATUSES, MAX_STATUS_NAME_LENGTH = 64, 63
@@ -70,6 +71,7 @@ class Series:
     placement: int
     scheme: Scheme | None  # histograms only, as is the next
     shape: BlockShape | None
+    samples: SamplesShape | None
     rings: Rings | None  # events only
     statuses: list[Status]  # states only
 
@@ -142,7 +144,8 @@ class Catalog:
                   self._range(record.unit, 0, MAX_UNIT_LENGTH, "unit"))
         return Family(number, kind, Merge(rule), *(decoded(self.segment.text(*each)) for each in ranges))
 
-    def _series_words(self, kind: Kind, record: Record) -> tuple[tuple[int, int], Scheme | None, BlockShape | None,
+    def _series_words(self, kind: Kind, record: Record) -> tuple[tuple[int, int], Scheme | None,
+                                                                 BlockShape | SamplesShape | None,
                                                                  tuple[Ring, tuple[int, int]] | None]:
         """V-24 to V-27, as far as they look at nothing but the record: range of the labels, buckets, block, ring of
         events with the range of its schema."""
@@ -154,7 +157,9 @@ class Catalog:
         factor, ring_slots = float_of(record.factor), record.shape >> 32 & 0xFF
         require(math.isfinite(factor) and factor > 0.0, f"V-25: the factor is {factor!r}")
         require(ring_slots <= MAX_RING_SLOTS, f"V-25: {ring_slots} ring slots, at most {MAX_RING_SLOTS}")
-        shape = BlockShape(scheme.buckets, ring_slots) if scheme else None
+        shape: BlockShape | SamplesShape | None = BlockShape(scheme.buckets, ring_slots) if scheme else None
+        if kind == Kind.SAMPLES:
+            shape = SamplesShape(record.buckets)
         length = shape.length if shape else events[0].length if events else 0
         require(record.length == length <= min(MAX_BLOCK_LENGTH, self.header.blocks_length),
                 f"V-26: the length is {record.length}, by the parameters {length}")
@@ -164,7 +169,7 @@ class Catalog:
     def _series(self, number: int, kind: Kind, record: Record) -> Series:
         """V-24 to V-30, in the order of 12.2."""
         labels_range, scheme, shape, events = self._series_words(kind, record)
-        start, end = record.cell - 1, record.cell - 1 + (record.length or 1)
+        start, end = record.cell - 1, record.cell - 1 + (record.length or UNITS.get(kind, 1))
         is_block = shape is not None or events is not None
         space = "blocks_length" if is_block else "counters" if kind in COUNTERS else "gauges"
         require(record.cell != 0 and end <= getattr(self.header, space) and (not is_block or start % 128 == 0),
@@ -189,8 +194,10 @@ class Catalog:
         self._take(space, start, end)
         overflow = bool(record.shape >> 24 & FLAG_OVERFLOW)
         factor = float_of(record.factor)
-        return Series(number, family, encoded, labels, overflow, factor, record.created, start, scheme, shape,
-                      rings, statuses)
+        block = shape if isinstance(shape, BlockShape) else None
+        samples = shape if isinstance(shape, SamplesShape) else None
+        return Series(number, family, encoded, labels, overflow, factor, record.created, start, scheme, block,
+                      samples, rings, statuses)
 
     def _ring(self, record: Record) -> tuple[Ring, tuple[int, int]]:
         """V-25, then V-24."""
@@ -205,7 +212,9 @@ class Catalog:
             bounds = self._range(record.extra, 0, 8 * MAX_BOUNDS, "bounds")
             require(bounds[1] > 0 and bounds[1] % 8 == 0, f"V-25: the bounds have {bounds[1]} bytes")
             return Classic(array("d", self.segment.text(*bounds)))
-        if kind not in (Kind.HISTOGRAM_INTEGER, Kind.HISTOGRAM_FLOAT):
+        if kind == Kind.SAMPLES:
+            require(1 <= record.buckets <= MAX_SAMPLES, f"V-25: {record.buckets} samples, at most {MAX_SAMPLES}")
+        if kind not in HISTOGRAMS:
             return None
         scale, low, high, rest = struct.unpack("<HhhH", record.buckets.to_bytes(8, "little"))
         scheme = Exponential(scale, low, high)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .blocks import BUCKETS, total_of
-from .layout import COUNTERS, GAUGES, RESERVED, RESET, Kind, Merge, Segment, acquire_fence, float_of
+from .layout import COUNTERS, HISTOGRAMS, RESERVED, RESET, Kind, Merge, Segment, acquire_fence, float_of
 from .records import Series
 
 RETRIES = 8  # of a table that may be overwritten [D-3]
@@ -31,15 +31,16 @@ class Table:
     times: list[int] = field(default_factory=list)  # by record number minus one
     counters: dict[int, int] = field(default_factory=dict)  # words by record number
     histograms: dict[int, Baseline] = field(default_factory=dict)  # by record number
+    floats: dict[int, int] = field(default_factory=dict)  # of numbers, the words of the float part, by record number
 
     def time(self, number: int) -> int:
         return self.times[number - 1] if number <= len(self.times) else 0
 
     def start(self, series: Series) -> int:
         """Since when a record counts [14]."""
-        rule = series.family.kind, series.family.merge
-        is_kept = rule[0] in (*GAUGES, Kind.EVENTS) and rule != (Kind.TIME_MARK, Merge.MAX)
-        return series.created if is_kept else max(series.created, self.time(series.number))
+        can_be = series.family.kind in (*COUNTERS, *HISTOGRAMS)
+        can_be |= (series.family.kind, series.family.merge) == (Kind.TIME_MARK, Merge.MAX)
+        return series.created if not can_be else max(series.created, self.time(series.number))
 
 
 class Resets:
@@ -80,7 +81,9 @@ class Resets:
             {series.number: segment.load(segment.reset_counter(table, series.placement))
              for series in reset if series.family.kind in COUNTERS},
             {series.number: self._histogram(table, series)
-             for series in reset if series.shape is not None},
+             for series in reset if series.family.kind in HISTOGRAMS},
+            {series.number: segment.load(segment.reset_counter(table, series.placement + 1))
+             for series in reset if series.family.kind == Kind.NUMBER},
         )
 
     def _histogram(self, table: int, series: Series) -> Baseline:

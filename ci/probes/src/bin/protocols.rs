@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use shmetrics::layout::block::BlockShape;
 use shmetrics::layout::error_log::ErrorText;
 use shmetrics::layout::events::EventsShape;
+use shmetrics::layout::samples::SamplesShape;
 use shmetrics::protocol::error_log::{self, Logged};
 use shmetrics::protocol::histogram::{
     self, FloatSum, Head, IntegerSum, Observation, State, Torn, read_live, store_incarnation,
@@ -17,6 +18,7 @@ use shmetrics::protocol::histogram::{
 use shmetrics::protocol::index::{self, Probe};
 use shmetrics::protocol::placement::{self, Full};
 use shmetrics::protocol::ring::{self, NoState};
+use shmetrics::protocol::samples::{self, Sample};
 use shmetrics::protocol::shared::{self, Difference};
 use shmetrics::protocol::{events, gauge, latch, reset};
 use shmetrics::words::ReadWords;
@@ -160,7 +162,47 @@ fn event_read(block: ReadWords<'_>, shape: &EventsShape, from: u64, into: &mut [
     events::read(block, shape, number, into)
 }
 
+#[inline(never)]
+fn sample(block: &[AtomicU64], shape: &SamplesShape, time_ns: u64, value: f64) {
+    samples::record(block, shape, time_ns, value);
+}
+
+#[inline(never)]
+fn samples_read(
+    block: ReadWords<'_>,
+    shape: &SamplesShape,
+    scratch: &mut Vec<u64>,
+    found: &mut Vec<Sample>,
+) -> samples::Read {
+    samples::read(block, shape, scratch, |sample| found.push(sample))
+}
+
+#[inline(never)]
+fn shared_sample(block: &[AtomicU64], shape: &SamplesShape, time_ns: u64, value: f64) {
+    samples::record_shared(block, shape, time_ns, value);
+}
+
+#[inline(never)]
+fn shared_samples_read(
+    block: ReadWords<'_>,
+    shape: &SamplesShape,
+    scratch: &mut Vec<u64>,
+    found: &mut Vec<Sample>,
+) -> samples::Read {
+    samples::read_shared(block, shape, scratch, |sample| found.push(sample))
+}
+
 fn main() {
+    type SamplesRead = for<'a, 'b, 'c, 'd> fn(
+        ReadWords<'a>,
+        &'b SamplesShape,
+        &'c mut Vec<u64>,
+        &'d mut Vec<Sample>,
+    ) -> samples::Read;
+    black_box(sample as fn(&[AtomicU64], &SamplesShape, u64, f64));
+    black_box(samples_read as SamplesRead);
+    black_box(shared_sample as fn(&[AtomicU64], &SamplesShape, u64, f64));
+    black_box(shared_samples_read as SamplesRead);
     black_box(record_integer as fn(&Head, &AtomicU64, usize, Observation) -> u64);
     black_box(record_float as fn(&Head, &AtomicU64, usize, Observation) -> u64);
     black_box(

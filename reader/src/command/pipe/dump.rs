@@ -52,10 +52,15 @@ fn part(snapshot: &Snapshot, process: &Process) -> Snapshot {
         };
         let mut series = series.clone();
         series.value = match (*value, series.value) {
+            (PerProcess::Counter(value), Value::Number(_)) => Value::Number(value),
             (PerProcess::Counter(Number::F64(value)), _) => Value::CounterF64(value),
             (PerProcess::Counter(Number::U64(value)), _) => Value::CounterU64(value),
             (PerProcess::Gauge(Number::I64(value)), _) => Value::GaugeI64(Some(value)),
             (PerProcess::Gauge(Number::F64(value)), _) => Value::GaugeF64(Some(value)),
+            (PerProcess::Samples(at), Value::Samples(_)) => match process.samples.get(at) {
+                Some((_, samples)) => Value::Samples(Box::new(samples.clone())),
+                None => continue,
+            },
             (PerProcess::Histogram { count, sum }, Value::Histogram(of_all)) => {
                 Value::Histogram(Box::new(without_buckets(*of_all, count, sum)))
             }

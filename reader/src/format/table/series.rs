@@ -2,7 +2,8 @@
 
 use shmetrics::Value;
 use shmetrics::snapshot::{
-    Histogram, Number, PerProcess, Process, ProcessState, ProcessValue, Quality, Series, Snapshot, rfc3339,
+    Histogram, Number, PerProcess, Process, ProcessState, ProcessValue, Quality, Samples, Series, Snapshot,
+    rfc3339,
 };
 
 use super::grid::Grid;
@@ -43,9 +44,9 @@ pub(super) fn values(series: &[&Series]) -> Grid {
     for series in series {
         let quantity = |value: f64| quantity(value, unit(series));
         let whole_unit = matches!(unit(series), "seconds" | "bytes" | "ratio");
-        let is_gauge = !matches!(
+        let is_gauge = matches!(
             series.value,
-            Value::CounterU64(_) | Value::CounterF64(_) | Value::Events(_)
+            Value::GaugeI64(_) | Value::GaugeF64(_) | Value::Each(_)
         );
         let rule = if is_gauge {
             series.description.merge.name()
@@ -62,6 +63,7 @@ pub(super) fn values(series: &[&Series]) -> Grid {
             }
             Value::CounterU64(value) => row(title(series), grouped(*value)),
             Value::CounterF64(value) => row(title(series), quantity(*value)),
+            Value::Number(value) => row(title(series), plain(*value)),
             Value::GaugeI64(value) => row(title(series), optional(value.map(grouped_signed))),
             Value::GaugeF64(value) => row(title(series), optional(value.map(quantity))),
             Value::Each(values) => {
@@ -180,6 +182,30 @@ pub(super) fn distributions(series: &[&Series]) -> Grid {
     grid
 }
 
+/// The last values: percentiles by the names and the rule of `shmetrics text`.
+pub(super) fn samples(series: &[&Series]) -> Grid {
+    let mut grid = Grid::new([
+        "samples", "recorded", "shown", "mean", "median", "95th", "99th", "100th", "unit",
+    ]);
+    grid.align_left([8]);
+    for series in series {
+        let Value::Samples(samples) = &series.value else {
+            continue;
+        };
+        let shown = |value: Option<f64>| value.map_or("-".to_owned(), |value| quantity(value, unit(series)));
+        let mut row = vec![
+            title(series),
+            grouped(samples.count),
+            grouped(samples.values.len() as u64),
+            shown(samples.mean()),
+        ];
+        row.extend([50.0, 95.0, 99.0, 100.0].map(|percent| shown(samples.floor_rank(percent))));
+        row.push(foreign_unit(series));
+        grid.row(row);
+    }
+    grid
+}
+
 /// The closed windows in which anything was recorded.
 pub(super) fn windows(series: &[&Series]) -> Grid {
     let mut grid = Grid::new([
@@ -234,6 +260,15 @@ pub(super) fn per_process(snapshot: &Snapshot) -> Grid {
                     Some(state) => status(state),
                     None => continue,
                 },
+                PerProcess::Samples(at) => {
+                    let samples = process.samples.get(at).map(|(_, samples)| samples);
+                    let mean = samples.and_then(Samples::mean);
+                    let mean = mean.map_or("-".to_owned(), |mean| quantity(mean, unit(series)));
+                    format!(
+                        "{}, the last of {mean} each",
+                        grouped(samples.map_or(0, |samples| samples.count))
+                    )
+                }
                 PerProcess::Histogram { count, sum } => {
                     let mean = sum / (count.max(1)) as f64;
                     format!("{} of {} each", grouped(count), quantity(mean, unit(series)))
