@@ -7,8 +7,9 @@
 use std::sync::Arc;
 
 use super::series::Scalar;
-use crate::segment::thread;
-use crate::sync::{AtomicU64, Relaxed, Release};
+use crate::segment::attachment::Attachment;
+use crate::segment::{thread, total};
+use crate::sync::{AcqRel, Acquire, AtomicU64, Relaxed, Release};
 use crate::words::{ADD_IS_ONE_INSTRUCTION, add_owned};
 
 /// A signed sum over all processes: whole as long as only whole numbers were added to it, a float for good once a float was.
@@ -132,6 +133,57 @@ impl Number {
         } else if let Some(word) = self.float().shared_word() {
             add_shared_float(word, value);
         }
+    }
+}
+
+impl Number {
+    /// Makes the total over all processes this value, as far as it was counted when it looked: what others add meanwhile comes on top,
+    /// and of two who set at once one comes after the other. A float total is exact to its last digits. Cost: some loads per lane and
+    /// one compare-and-swap in the shared lane: for now and then, and not for every request. After a reset it is what readers show.
+    #[cold]
+    pub fn set(&self, value: i64) {
+        let Some((attachment, whole, float)) = self.shared_words() else {
+            return;
+        };
+        loop {
+            let seen = whole.load(Acquire);
+            let lanes = total::of_number(attachment, self.whole().shared_offset());
+            if lanes.is_float || float.load(Relaxed) != 0 {
+                return self.set_float(value as f64);
+            }
+            let wanted = (value as u64).wrapping_sub(lanes.whole);
+            if whole.compare_exchange(seen, wanted, AcqRel, Relaxed).is_ok() {
+                return;
+            }
+        }
+    }
+
+    /// As [`set`](Self::set), to a float, which makes the number one for good. Ignored unless it is finite.
+    #[cold]
+    pub fn set_float(&self, value: f64) {
+        let Some((attachment, whole, float)) = self.shared_words().filter(|_| value.is_finite()) else {
+            return;
+        };
+        loop {
+            let seen = float.load(Acquire);
+            let lanes = total::of_number(attachment, self.whole().shared_offset());
+            let counted = whole.load(Relaxed).wrapping_add(lanes.whole) as i64 as f64;
+            let wanted = plus(0, value - counted - lanes.float);
+            if float.compare_exchange(seen, wanted, AcqRel, Relaxed).is_ok() {
+                return;
+            }
+        }
+    }
+
+    fn shared_words(&self) -> Option<(&Attachment, &AtomicU64, &AtomicU64)> {
+        // In a raw clone what is in memory is the parent's until this is done.
+        crate::segment::fork::ensure_prepared();
+        let attachment = self.whole().attachment()?;
+        Some((
+            attachment,
+            self.whole().shared_word()?,
+            self.float().shared_word()?,
+        ))
     }
 }
 

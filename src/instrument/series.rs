@@ -125,6 +125,11 @@ impl Scalar {
         Some(unsafe { &*((base + self.place.offset()) as *const [AtomicU64; 2]) })
     }
 
+    /// Where the counter is in the shared lane.
+    pub(crate) fn shared_offset(&self) -> u64 {
+        self.shared_offset
+    }
+
     /// The segment.
     pub(crate) fn attachment(&self) -> Option<&Arc<Attachment>> {
         self.attachment.as_ref()

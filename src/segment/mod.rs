@@ -19,6 +19,7 @@
 //! | `fork` | children |
 //! | `signals` | blocking signals for a moment |
 //! | `ticker` | which epoch it is |
+//! | `total` | what all lanes together have of a number |
 
 pub(crate) mod attachment;
 pub(crate) mod commit;
@@ -42,6 +43,7 @@ mod signals;
 mod slot;
 pub(crate) mod thread;
 pub(crate) mod ticker;
+pub(crate) mod total;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -59,6 +61,7 @@ use crate::instrument::{
 };
 use crate::layout::geometry::Capacities;
 use crate::layout::header::{NEXT_ID_OFFSET, RETIRED_OFFSET};
+use crate::layout::kind::{Kind, Merge};
 use crate::sync::Release;
 
 /// Attempts to open or create before giving up: each failure means that somebody else created, retired or replaced meanwhile.
@@ -332,6 +335,14 @@ impl Segment {
     /// The last values of something, for percentiles over them.
     pub fn samples<'a>(&'a self, name: &'a str) -> Builder<'a, Samples> {
         Builder::new(self.attachment.as_ref(), name)
+    }
+
+    /// Kind and merge rule of the family of this name; `None` if nobody registered it yet, or it is of a kind that this library does
+    /// not know. For programs that find names out as they run; whoever knows what a name is registers it. Cost: a look-up.
+    pub fn family_of(&self, name: &str) -> Option<(Kind, Merge)> {
+        let attachment = self.attachment.as_ref()?;
+        let (kind, merge) = registry::find_family(attachment, name)?;
+        kind.zip(merge)
     }
 
     /// Gets this thread its lane now instead of at its first operation. Returns whether it has one; if not it uses the shared lane.

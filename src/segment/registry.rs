@@ -13,7 +13,7 @@ mod visit;
 
 use self::tables::Tables;
 pub(crate) use self::visit::{
-    for_each_block, for_each_event_ring, for_each_gauge, for_each_samples, recover_records,
+    for_each_block, for_each_event_ring, for_each_gauge, for_each_samples, number_at, recover_records,
 };
 use super::attachment::Attachment;
 use super::commit::{Refused, commit};
@@ -135,6 +135,23 @@ pub(crate) fn register_family(attachment: &Attachment, key: FamilyKey<'_>) -> Re
         ),
         wanted: describe(Some(key.kind), key.unit, Some(key.merge)),
     })
+}
+
+/// Kind and merge rule of the family of this name, if it was ever registered; what one does not know of them is `None`.
+pub(crate) fn find_family(attachment: &Attachment, name: &str) -> Option<(Option<Kind>, Option<Merge>)> {
+    let tables = Tables::new(attachment);
+    let matches = |number: u64| {
+        tables.load(number, SHAPE_WORD) as u8 == TYPE_FAMILY
+            && tables.text_is(tables.load(number, TEXT_WORD), name.as_bytes())
+    };
+    let Probe::Found(number) = index::probe(tables.index, family_hash(name), matches) else {
+        return None;
+    };
+    let shape = tables.load(number, SHAPE_WORD);
+    Some((
+        Kind::from_code((shape >> 8) as u8),
+        Merge::from_code((shape >> 16) as u8),
+    ))
 }
 
 /// Registers a series, or finds it. Returns its placement in its space: a counter's or gauge's number, a block's byte offset.

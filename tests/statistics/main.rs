@@ -139,6 +139,47 @@ fn numbers_stay_whole_until_a_float_is_added_by_anybody() {
 }
 
 #[test]
+fn a_number_that_is_set_is_what_it_was_set_to_and_what_came_after() {
+    let scratch = Scratch::new("statistics-set");
+    let path = scratch.path("segment");
+    let segment = open(&path);
+    let level = segment.number("level").register().unwrap();
+    level.add(40);
+    std::thread::scope(|scope| {
+        scope.spawn(|| level.add(2));
+    });
+    level.set(-5);
+    assert_eq!(number(&path, "level"), Number::I64(-5));
+    level.add(7);
+    assert_eq!(number(&path, "level"), Number::I64(2));
+    shmetrics::reset::at_path(&path, |_| true).unwrap();
+    level.add(1);
+    level.set(9);
+    assert_eq!(
+        number(&path, "level"),
+        Number::I64(9),
+        "as readers show it, after a reset"
+    );
+    level.set_float(0.5);
+    level.add_float(0.25);
+    level.add(1);
+    assert_eq!(number(&path, "level"), Number::F64(1.75));
+    level.set(3);
+    assert_eq!(number(&path, "level"), Number::F64(3.0), "a float for good");
+    level.set_float(f64::NAN);
+    assert_eq!(number(&path, "level"), Number::F64(3.0));
+    // Those who set take turns, and nothing that is added afterwards is lost.
+    level.set(0);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| (0..200).for_each(|_| level.set(1000)));
+        }
+    });
+    level.add(5);
+    assert_eq!(number(&path, "level"), Number::F64(1005.0));
+}
+
+#[test]
 fn without_a_lane_nothing_is_lost() {
     let scratch = Scratch::new("statistics-shared");
     let path = scratch.path("segment");
@@ -151,11 +192,14 @@ fn without_a_lane_nothing_is_lost() {
         segment.number("total").register().unwrap(),
         segment.samples("latency").keep(50).register().unwrap(),
     );
+    // All at once: else they would not race.
+    let start = std::sync::Barrier::new(4);
     std::thread::scope(|scope| {
         for thread in 0..4 {
-            let (total, latency) = (&total, &latency);
+            let (total, latency, start) = (&total, &latency, &start);
             scope.spawn(move || {
-                for n in 0..10_000 {
+                start.wait();
+                for n in 0..100_000 {
                     total.add(if n % 2 == 0 { 3 } else { -1 });
                     total.add_float(0.25);
                     latency.record(f64::from(thread));
@@ -163,9 +207,9 @@ fn without_a_lane_nothing_is_lost() {
             });
         }
     });
-    assert_eq!(number(&path, "total"), Number::F64(40_000.0 + 10_000.0));
+    assert_eq!(number(&path, "total"), Number::F64(400_000.0 + 100_000.0));
     let told = samples(&path, "latency");
-    assert_eq!((told.count, told.values.len(), told.overtaken), (40_000, 50, 0));
+    assert_eq!((told.count, told.values.len(), told.overtaken), (400_000, 50, 0));
     assert!(
         told.values
             .iter()

@@ -64,6 +64,17 @@ pub(crate) fn for_each_samples(attachment: &Attachment, mut visit: impl FnMut(u6
     });
 }
 
+/// The record of the number with this placement; `None` if there is none.
+pub(crate) fn number_at(attachment: &Attachment, placement: u64) -> Option<u64> {
+    let mut found = None;
+    for_each_series(attachment, |tables, number, kind| {
+        if kind == Kind::Number && tables.load(number, CELL_WORD) == placement + 1 {
+            found = found.or(Some(number));
+        }
+    });
+    found
+}
+
 /// Visits all placed gauges: number of the cell, and whether its value outlives its process.
 pub(crate) fn for_each_gauge(attachment: &Attachment, mut visit: impl FnMut(u64, bool)) {
     for_each_series(attachment, |tables, number, kind| {
