@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
 use shmetrics::{
-    BlockIds, BoundCounter, BoundHistogram, Counter, FloatHistogram, Gauge, Histogram, Segment, State,
-    TimeMark, Unit,
+    BlockIds, BoundCounter, BoundHistogram, Counter, FloatHistogram, Gauge, Histogram, Number, Samples,
+    Segment, State, TimeMark, Unit,
 };
 
 /// Handles that take turns: one alone would measure how fast a load follows a store to the same word.
@@ -37,6 +37,10 @@ struct Bench {
     state: State,
     mark: TimeMark,
     durations: Box<[Duration; DURATIONS]>,
+    numbers: Vec<Number>,
+    samples: Vec<Samples>,
+    #[cfg(feature = "stats")]
+    named: (shmetrics::stats::named::Stats, Vec<String>),
 }
 
 impl Bench {
@@ -82,6 +86,27 @@ impl Bench {
                     .expect("a histogram")
             })
             .collect();
+        let numbers = (0..HANDLES)
+            .map(|n| {
+                segment
+                    .number(&format!("number {n}"))
+                    .register()
+                    .expect("a number")
+            })
+            .collect();
+        let samples = (0..HISTOGRAMS)
+            .map(|n| {
+                segment
+                    .samples(&format!("samples {n}"))
+                    .register()
+                    .expect("samples")
+            })
+            .collect();
+        #[cfg(feature = "stats")]
+        let named = (
+            shmetrics::stats::named::Stats::new(&segment),
+            (0..HANDLES).map(|n| format!("pages served {n}")).collect(),
+        );
         // A latency-like spread: most between 50 µs and 2 ms.
         let mut state = 1u64;
         let durations = Box::new(std::array::from_fn(|_| {
@@ -108,6 +133,10 @@ impl Bench {
             histograms,
             floats,
             durations,
+            numbers,
+            samples,
+            #[cfg(feature = "stats")]
+            named,
         }
     }
 
@@ -131,6 +160,28 @@ impl Bench {
 
     fn bound_inc(&self) {
         unrolled(&self.bound, BoundCounter::inc);
+    }
+
+    fn number_add(&self) {
+        unrolled(&self.numbers, |number| number.add(-3));
+    }
+
+    fn sample(&self, turn: usize) {
+        for n in 0..HANDLES {
+            self.samples[n % HISTOGRAMS].record((turn + n) as f64);
+        }
+    }
+
+    fn sample_at(&self, turn: usize) {
+        for n in 0..HANDLES {
+            self.samples[n % HISTOGRAMS].record_at(turn as u64, n as f64);
+        }
+    }
+
+    #[cfg(feature = "stats")]
+    fn incr_by_name(&self) {
+        let (stats, names) = &self.named;
+        unrolled(names, |name| stats.incr(name, -3));
     }
 
     fn gauge_set(&self) {
@@ -216,6 +267,9 @@ fn benchmarks(criterion: &mut Criterion, bench: &Bench) {
     group.bench_function("next_id", |b| b.iter(|| bench.next_id()));
     group.bench_function("next id of a block", |b| b.iter(|| bench.next_of_block()));
     group.bench_function("state", |b| b.iter(|| bench.set_state()));
+    group.bench_function("number add", |b| b.iter(|| bench.number_add()));
+    #[cfg(feature = "stats")]
+    group.bench_function("incr by name", |b| b.iter(|| bench.incr_by_name()));
     let mut turn = 0;
     let mut next = || {
         turn += 1;
@@ -227,6 +281,8 @@ fn benchmarks(criterion: &mut Criterion, bench: &Bench) {
         b.iter(|| bench.bound_record(next()))
     });
     group.bench_function("record a float", |b| b.iter(|| bench.record_float(next())));
+    group.bench_function("sample", |b| b.iter(|| bench.sample(next())));
+    group.bench_function("sample, time given", |b| b.iter(|| bench.sample_at(next())));
     group.finish();
 }
 
@@ -316,6 +372,19 @@ fn main() {
     println!("  next id of a block {block_id:.2} (expected at most 20)");
     println!("  state {state:.2} (expected at most 120)");
     println!("  time mark, time given {mark:.2} (expected at most 120)");
+    let [_, number, sample, sample_at] = ratios([
+        &|_| bench.raw_add(),
+        &|_| bench.number_add(),
+        &|turn| bench.sample(turn),
+        &|turn| bench.sample_at(turn),
+    ]);
+    println!("  number add {number:.2} (expected at most 3)");
+    println!("  sample {sample:.2}, time given {sample_at:.2} (expected at most 12)");
+    #[cfg(feature = "stats")]
+    {
+        let [_, by_name] = ratios([&|_| bench.raw_add(), &|_| bench.incr_by_name()]);
+        println!("  incr by name {by_name:.2} (expected at most 30)");
+    }
     println!(
         "  two threads to one {:.2} (expected at most 1.25)",
         two_threads(&bench)

@@ -50,7 +50,7 @@
 //!  9  reset        a baseline that readers subtract
 //! 10  verify/      the full check of a segment against SPEC.md
 //! 11  dump/        every committed word of a segment, with its name and meaning
-//! 12  stats/       ready-made statistics, on public handles only
+//! 12  stats/       ready-made statistics, on public handles only             unsafe in one table
 //! ```
 //!
 //! `SPEC.md` is the format, byte by byte; `DESIGN.md` says why it is so.
@@ -59,7 +59,7 @@
 //!
 //! * `log` (default): one warning through the `log` facade when [`OrNoop::or_noop`] hides a failure.
 //! * `serde`: [`Snapshot`] serialises to the JSON schema of the `shmetrics` binary.
-//! * `stats`: ready-made statistics, the module `stats`.
+//! * `stats`: ready-made statistics ([`stats`]).
 //! * `named`: segments by POSIX shared-memory name (`shm:NAME`).
 
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64", target_has_atomic = "64")))]

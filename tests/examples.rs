@@ -430,6 +430,26 @@ fn check_worker(path: &Path, counted: u64) {
     assert_eq!(histogram(&snapshot, "request_duration_seconds").0, counted);
 }
 
+#[cfg(feature = "stats")]
+#[test]
+fn numbers_by_name_outlive_a_worker_that_is_killed() {
+    let mut program = Program::start("named", &[]);
+    program.process.finish();
+    let pages = poll("what was served", || {
+        program.after("pages served: ").first()?.parse::<u64>().ok()
+    });
+    assert!(pages >= 600, "{pages}");
+    assert_eq!(
+        program.after("connections open: "),
+        ["2.0"],
+        "the gauge of the one that was killed does not count"
+    );
+    assert_eq!(program.after("page time 95th ms: ").len(), 1);
+    let json: serde_json::Value =
+        serde_json::from_str(&format!("{{\"stats\": {}", program.after("{\"stats\": ")[0])).unwrap();
+    assert!(json["stats"]["bytes sent"].as_u64().unwrap() >= 600 * 1500);
+}
+
 #[test]
 fn tasks_of_an_asynchronous_runtime_count_exactly() {
     let scratch = Scratch::new("tokio");

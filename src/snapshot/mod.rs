@@ -13,6 +13,7 @@
 //! | `catalog` | families and series of a segment, kept |
 //! | `owners` | processes and their liveness |
 //! | `lanes` | reading one histogram over all lanes |
+//! | `number` | whole or float |
 //! | `samples` | the last values of a series, and figures of them |
 //! | `pool` | reading them over all lanes |
 //! | `errors` | the error log |
@@ -28,6 +29,7 @@ pub(crate) mod events;
 mod json;
 mod lanes;
 pub mod merge;
+mod number;
 mod owners;
 mod pool;
 mod reader;
@@ -46,6 +48,7 @@ pub use crate::layout::statuses::Status;
 
 pub(crate) use baseline::can_be_reset;
 pub use events::EventTotals;
+pub use number::Number;
 pub(crate) use reader::{Baseline, BaselineCell};
 pub use reader::{Clocks, Reader};
 pub use samples::Samples;
@@ -239,17 +242,6 @@ pub struct ProcessValue {
     pub role: Arc<str>,
     /// Its value.
     pub value: Number,
-}
-
-/// A number that stays what it was: whole or float.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Number {
-    /// Unsigned.
-    U64(u64),
-    /// Signed.
-    I64(i64),
-    /// Float.
-    F64(f64),
 }
 
 /// How exact a histogram is.

@@ -1,9 +1,11 @@
 //! Layer 12: ready-made statistics, built only on public handles and snapshots (feature `stats`).
 //!
-//! | module | subject |
+//! | module | for those who come from |
 //! |---|---|
-//! | [`runtime`] | process identity and uptime, requests by path, config deliveries, health and ready documents |
+//! | [`named`] | statvent: numbers by name, made at first use |
+//! | [`runtime`] | runtime.metrics of exp: identity and uptime, requests by path, config deliveries, health and ready documents |
 //!
-//! `docs/five-systems.md` shows them beside the systems whose statistics they take over.
+//! `docs/five-systems.md` says, call by call, what replaces what.
 
+pub mod named;
 pub mod runtime;

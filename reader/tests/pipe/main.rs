@@ -353,3 +353,20 @@ fn a_pipe_is_a_pipe_that_the_group_may_read() {
     running.signal(Signal::HUP);
     assert_eq!(running.code(), 0);
 }
+
+#[test]
+fn b_05_cat_of_one_process_and_of_all() {
+    use shmetrics::stats::named::Stats;
+    let folder = Folder::new();
+    let segment = folder.segment("app");
+    let stats = Stats::new(&segment);
+    stats.incr("served", 7);
+    stats.incr("small", 1e-7);
+    stats.record("time:{0}", 2.0);
+    let _pipe = start(&folder);
+    let own = format!("{}.stats", std::process::id());
+    wait_for("the pipe of this process", || names(&folder).contains(&own));
+    let expected = "served: 7\nsmall: 1e-7\ntime:median: 2.0\ntime:95th: 2.0\ntime:99th: 2.0\ntime:100th: 2.0\ntime:mean: 2.0\n";
+    assert_eq!(cat(&folder, "all.stats"), expected);
+    assert_eq!(cat(&folder, &own), expected);
+}
