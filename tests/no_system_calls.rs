@@ -128,7 +128,10 @@ fn operations_make_no_system_call_and_allocate_nothing() {
             .unwrap();
         let classic = segment.histogram_classic("f", &[1.0, 2.0]).register().unwrap();
         let family = segment.counter("g_total").family(["code"]).unwrap();
+        let number = segment.number("h").register().unwrap();
+        let samples = segment.samples("i").register().unwrap();
         segment.attach_thread();
+        samples.record(1.0);
         // The first record of each histogram commits its block.
         histogram.record(1);
         classic.record(1.0);
@@ -150,6 +153,9 @@ fn operations_make_no_system_call_and_allocate_nothing() {
                 bound_histogram.record(n);
                 classic.record(n as f64);
                 family.with(["200"]).inc();
+                number.add(-1);
+                number.add_float(0.25);
+                samples.record(n as f64);
                 // A new epoch now and then: rotations and seals are part of recording.
                 segment.tick();
                 // Known, new, and one for which there is no entry, cut or not.
@@ -182,6 +188,10 @@ fn snapshots_make_no_system_call_and_allocate_nothing_once_warm() {
         .unit(Unit::Seconds)
         .register()
         .unwrap();
+    let number = segment.number("h").register().unwrap();
+    let samples = segment.samples("i").register().unwrap();
+    number.add_float(0.5);
+    (0..500).for_each(|n| samples.record(f64::from(n)));
     counter.inc();
     gauge.set(4);
     (0..50_000).for_each(|n| histogram.record(n * 1000));
@@ -189,7 +199,7 @@ fn snapshots_make_no_system_call_and_allocate_nothing_once_warm() {
         .iter()
         .for_each(|text| segment.log_error(text));
     // What was reset is subtracted each time.
-    assert_eq!(shmetrics::reset::at_path(&path, |_| true).unwrap().series, 2);
+    assert_eq!(shmetrics::reset::at_path(&path, |_| true).unwrap().series, 3);
     counter.inc();
     (0..50_000).for_each(|n| histogram.record(n * 1000));
     let code = under_seccomp(|| {

@@ -130,3 +130,40 @@ fn live_processes_of_one_role_are_told_apart_wherever_they_are_shown() {
         assert!(text.contains(line), "{line}: {text}");
     }
 }
+
+#[test]
+fn numbers_and_the_figures_of_samples_are_told() {
+    let folder = Folder::new();
+    let segment = folder.segment("app");
+    segment.number("balance").register().unwrap().add(i64::MIN);
+    let part = segment.number("part").label("of", "all").register().unwrap();
+    part.add(-2);
+    part.add_float(0.5);
+    let (named, plain) = (
+        segment.samples("time {0} ms").register().unwrap(),
+        segment.samples("size").label("of", "all").register().unwrap(),
+    );
+    for n in 1..=20 {
+        named.record_at(n, n as f64);
+        plain.record_at(n, n as f64);
+    }
+    let ended = folder.run(&["text", "app"]);
+    assert_eq!((ended.code, &*ended.stderr), (0, ""));
+    let expected = "balance: -9223372036854775808\npart{of=\"all\"}: -1.5\n\"time median ms\": 10.0\n\"time 95th ms\": 19.0\n\
+                    \"time 99th ms\": 19.0\n\"time 100th ms\": 20.0\n\"time mean ms\": 10.5\nsize.median{of=\"all\"}: 10.0\n\
+                    size.95th{of=\"all\"}: 19.0\nsize.99th{of=\"all\"}: 19.0\nsize.100th{of=\"all\"}: 20.0\nsize.mean{of=\"all\"}: 10.5\n";
+    assert_eq!(ended.stdout, expected);
+    let table = folder.run(&["snapshot", "app", "--format", "table", "--processes"]);
+    for told in [
+        "balance",
+        "-9,223,372,036,854,775,808",
+        "-1.5",
+        "20, the last of 10.5 each",
+    ] {
+        assert!(table.stdout.contains(told), "{told} in {}", table.stdout);
+    }
+    let hex = folder.run(&["inspect", "app", "--hex"]);
+    for told in ["counter, float part", "samples_begun", "sample_value"] {
+        assert!(hex.stdout.contains(told), "{told}");
+    }
+}

@@ -142,7 +142,8 @@ impl Report {
                             self.of_samples(name, samples, &mut figures);
                         }
                     }
-                    PerProcess::Histogram { .. } => {}
+                    // Those that were registered beside it are no numbers by name.
+                    PerProcess::Histogram { .. } | PerProcess::TimeMark(_) | PerProcess::State { .. } => {}
                 }
             }
         }
