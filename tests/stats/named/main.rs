@@ -39,7 +39,8 @@ fn samples(snapshot: &Snapshot, name: &str) -> Samples {
 fn b_01_incr_set_and_record_by_name_at_first_use() {
     let scratch = Scratch::new("b-01");
     let path = scratch.path("segment");
-    let stats = Stats::new(&open(&path));
+    let segment = open(&path);
+    let stats = Stats::new(&segment);
     stats.inc("served");
     stats.incr("served", 41);
     stats.incr("balance", -5);
@@ -56,13 +57,18 @@ fn b_01_incr_set_and_record_by_name_at_first_use() {
     stats.set("balance", 100);
     stats.incr("balance", 1);
     stats.set("half", 0.25);
+    // What a name is says its first use, whoever uses it then.
+    let other = Stats::new(&segment);
+    other.incr("load", 0.5);
+    other.set("served", 40);
+    other.inc("served");
     let snapshot = snapshot(&path);
     for (name, expected) in [
-        ("served", Number::I64(42)),
+        ("served", Number::I64(41)),
         ("balance", Number::I64(101)),
         ("half", Number::F64(0.25)),
         ("queue", Number::F64(2.0)),
-        ("load", Number::F64(0.25)),
+        ("load", Number::F64(0.75)),
         ("time median", Number::F64(1.5)),
     ] {
         assert_eq!(figure(&snapshot, name), Some(expected), "{name}");
