@@ -47,11 +47,11 @@ impl<T> Names<T> {
     #[inline]
     pub(super) fn get(&self, name: &str, make: impl FnOnce() -> T) -> Option<&T> {
         let hash = hash_of(name);
-        let (mut at, mut entry) = self.find(hash, name, hash as usize);
-        if entry.is_none() {
-            (at, entry) = self.add(at, hash, name, make)?;
-        }
-        let _ = at;
+        let (at, found) = self.find(hash, name, hash as usize);
+        let entry = match found {
+            Some(entry) => Some(entry),
+            None => self.add(at, hash, name, make)?.1,
+        };
         entry.map(|entry| &entry.handle)
     }
 
