@@ -3,15 +3,19 @@
 
 mod support;
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{
+    AtomicBool, AtomicPtr, AtomicU64,
+    Ordering::{Relaxed, SeqCst},
+};
 
 use shmetrics::error::IdError;
 use shmetrics::{BlockIds, Preset, Segment, SegmentOptions};
 use support::*;
 
 /// Ids that are noted; a worker ends when it gets one beyond.
-const IDS: u64 = 1 << 22;
+const IDS: u64 = 1 << 25;
 /// Words of the tally: a bit per id, then these.
 const BITS: usize = (IDS / 64) as usize;
 const DUPLICATES: usize = BITS;
@@ -214,4 +218,91 @@ fn replacers_are_killed_at_any_moment_and_ids_go_on() {
     let taken = tally.word(TAKEN).load(Relaxed);
     let last = compact().open_or_create_at(&path).unwrap().next_id().unwrap();
     assert!(taken > 0 && last > taken, "{taken} taken, then {last}");
+}
+
+/// What the handler works on.
+static BLOCK: AtomicPtr<BlockIds> = AtomicPtr::new(std::ptr::null_mut());
+static TALLY: AtomicPtr<SharedWords> = AtomicPtr::new(std::ptr::null_mut());
+thread_local! {
+    /// Is this the thread that the block belongs to? Others return from the handler at once.
+    static IS_OWNER: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Is an id being taken? Only then handlers fork: what is taken and not noted yet would be noted by both.
+static IS_TAKING: AtomicBool = AtomicBool::new(false);
+/// Handlers that ran; in a child far more.
+static HANDLED: AtomicU64 = AtomicU64::new(0);
+
+/// Takes ids in the middle of whatever was interrupted, now and then in a child, which then goes on where the parent was.
+extern "C" fn take_in_handler(_: libc::c_int) {
+    if !IS_OWNER.get() {
+        return;
+    }
+    // SAFETY: both are set before the first signal and live until the process ends; this is the thread they belong to.
+    let (ids, tally) = unsafe { (&*BLOCK.load(Relaxed), &*TALLY.load(Relaxed)) };
+    note(tally, ids.next().unwrap());
+    if HANDLED.fetch_add(1, Relaxed).is_multiple_of(64) && IS_TAKING.load(SeqCst) {
+        // SAFETY: the child goes on with the library only, and ends itself; the library's handlers of fork may run in a handler.
+        let pid = unsafe { libc::fork() };
+        if pid == 0 {
+            HANDLED.store(1 << 40, Relaxed);
+        } else {
+            // SAFETY: a null status; the pid is a child of this process.
+            unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) };
+        }
+    }
+}
+
+/// A handler may interrupt the allocator at any instruction, take ids from it, and fork there.
+#[test]
+fn a_signal_handler_may_take_ids_and_fork_in_the_middle_of_it() {
+    let name = "a_signal_handler_may_take_ids_and_fork_in_the_middle_of_it";
+    if let Some(path) = child_argument().map(PathBuf::from) {
+        let segment = compact().open_at(&path).unwrap();
+        BLOCK.store(Box::into_raw(Box::new(segment.block_ids())), Relaxed);
+        IS_OWNER.set(true);
+        TALLY.store(Box::into_raw(Box::new(tally_of(&path))), Relaxed);
+        // SAFETY: as in the handler.
+        let (ids, tally) = unsafe { (&*BLOCK.load(Relaxed), &*TALLY.load(Relaxed)) };
+        let timer = libc::itimerval {
+            it_interval: libc::timeval {
+                tv_sec: 0,
+                tv_usec: 50,
+            },
+            it_value: libc::timeval {
+                tv_sec: 0,
+                tv_usec: 50,
+            },
+        };
+        // SAFETY: the handler only does what may be done in one; the timer is this process' own.
+        unsafe {
+            libc::signal(libc::SIGALRM, take_in_handler as *const () as libc::sighandler_t);
+            libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut());
+        }
+        while HANDLED.load(Relaxed) < 2000 {
+            // Many at a time, so that most signals come while one is being taken.
+            IS_TAKING.store(true, SeqCst);
+            let taken: [u64; 256] = std::array::from_fn(|_| ids.next().unwrap());
+            IS_TAKING.store(false, SeqCst);
+            // In a child: those that were known when it was forked it has from its parent, as all else.
+            if HANDLED.load(Relaxed) < 1 << 40 && !taken.into_iter().all(|id| note(tally, id)) {
+                return;
+            }
+        }
+        // A child that a handler made: some more, and the end. A child inherits no timer.
+        if HANDLED.load(Relaxed) >= 1 << 40 {
+            (0..3).for_each(|_| _ = note(tally, ids.next().unwrap()));
+            // SAFETY: ends this process at once; the harness of the copied test must not go on.
+            unsafe { libc::_exit(0) };
+        }
+        return;
+    }
+    let scratch = Scratch::new("ids-handler");
+    let path = scratch.path("segment");
+    let segment = compact().create_at(&path).unwrap();
+    let tally = tally_of(&path);
+    Worker::spawn(name, path.to_str().unwrap()).finish();
+    assert_eq!(tally.word(DUPLICATES).load(Relaxed), 0, "ids were given twice");
+    assert!(tally.word(TAKEN).load(Relaxed) > 320);
+    drop(segment);
 }

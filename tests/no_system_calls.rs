@@ -130,6 +130,14 @@ fn operations_make_no_system_call_and_allocate_nothing() {
         let family = segment.counter("g_total").family(["code"]).unwrap();
         let number = segment.number("h").register().unwrap();
         let samples = segment.samples("i").register().unwrap();
+        let mark = segment.time_mark("j").register().unwrap();
+        let state = segment
+            .state("k")
+            .status("OK", None)
+            .status("BAD", Some(1))
+            .register()
+            .unwrap();
+        let ids = segment.block_ids();
         segment.attach_thread();
         samples.record(1.0);
         // The first record of each histogram commits its block.
@@ -156,6 +164,14 @@ fn operations_make_no_system_call_and_allocate_nothing() {
                 number.add(-1);
                 number.add_float(0.25);
                 samples.record(n as f64);
+                // The clock is read without a call.
+                mark.mark();
+                mark.mark_at_ns(n);
+                state.set((n % 2) as u8);
+                state.set_and_tell(0);
+                if ids.next().is_err() || segment.next_id().is_err() {
+                    return false;
+                }
                 // A new epoch now and then: rotations and seals are part of recording.
                 segment.tick();
                 // Known, new, and one for which there is no entry, cut or not.
@@ -192,8 +208,12 @@ fn snapshots_make_no_system_call_and_allocate_nothing_once_warm() {
     let samples = segment.samples("i").register().unwrap();
     number.add_float(0.5);
     (0..500).for_each(|n| samples.record(f64::from(n)));
+    let mark = segment.time_mark("j").first().register().unwrap();
+    let state = segment.state("k").status("OK", None).register().unwrap();
     counter.inc();
     gauge.set(4);
+    mark.mark();
+    state.set(0);
     (0..50_000).for_each(|n| histogram.record(n * 1000));
     ["one", "two", "three"]
         .iter()

@@ -236,7 +236,8 @@ impl Segment {
         slot::check_role(&options.role)?;
         let path = place.to_path()?;
         replace::replace(&path, &options, Old::Any)?;
-        Self::attach(&path, &options)
+        // By now somebody else may have replaced it, too: then theirs will do.
+        Self::open_or_create_with(place, options)
     }
 
     fn is_of_this_boot(&self) -> bool {

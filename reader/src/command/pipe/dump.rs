@@ -64,6 +64,11 @@ fn part(snapshot: &Snapshot, process: &Process) -> Snapshot {
             (PerProcess::Histogram { count, sum }, Value::Histogram(of_all)) => {
                 Value::Histogram(Box::new(without_buckets(*of_all, count, sum)))
             }
+            (PerProcess::TimeMark(time), _) => Value::TimeMark(Some(time)),
+            (PerProcess::State { .. }, Value::State(mut states)) => {
+                states.retain(|state| state.slot == process.slot);
+                Value::State(states)
+            }
             _ => continue,
         };
         part.series.push(series);
