@@ -192,6 +192,84 @@ fn operations_make_no_system_call_and_allocate_nothing() {
 }
 
 #[test]
+fn events_make_no_system_call_and_allocate_nothing() {
+    use shmetrics::events::{FieldKind, Value};
+    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let scratch = Scratch::new("calm-events");
+    let path = scratch.path("segment");
+    let segment = Segment::options().open_or_create_at(&path).unwrap();
+    let code = under_seccomp(|| {
+        let fields = [("number", FieldKind::U64), ("text", FieldKind::Text(20))];
+        let events = segment.events("e").kind(1, "e", &fields).register().unwrap();
+        assert!(events.attach_thread());
+        let kind = events.kind("e").unwrap();
+        Box::new(move || {
+            let before = ALLOCATIONS.get();
+            for n in 0..200_000u64 {
+                kind.write(&[Value::U64(n), Value::Text("a text that is longer than its field")]);
+                kind.write_at(n, &[Value::U64(n), Value::Text("")]);
+                // Dropped, and counted.
+                kind.write_at(n, &[]);
+            }
+            ALLOCATIONS.get() == before
+        })
+    });
+    assert_calm(code);
+    if code == 0 {
+        let snapshot = snapshot(&path);
+        assert!(matches!(
+            snapshot.find("e", &[]).unwrap().value,
+            shmetrics::Value::Events(totals) if (totals.written, totals.dropped) == (400_000, 200_000)
+        ));
+    }
+}
+
+#[cfg(feature = "stats")]
+#[test]
+fn the_events_of_a_server_make_no_system_call_and_allocate_nothing() {
+    use shmetrics::stats::lifecycle::{Collector, Event, SegmentCollector};
+    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let scratch = Scratch::new("calm-lifecycle");
+    let path = scratch.path("segment");
+    let segment = Segment::options().open_or_create_at(&path).unwrap();
+    let code = under_seccomp(|| {
+        let collector = SegmentCollector::new(&segment).unwrap();
+        let request = move |n: u64| {
+            collector.record(&Event::RequestStarted {
+                connection_id: n,
+                worker_id: 0,
+                method: "GET".into(),
+                path: "/index.html".into(),
+                http_version: "1.1".into(),
+                timestamp_ns: n,
+            });
+            collector.record(&Event::ResponseCompleted {
+                connection_id: n,
+                worker_id: 0,
+                status: 200,
+                bytes_sent: 1_500,
+                duration_ms: 0.5,
+                method: "GET".into(),
+                streaming: false,
+                timestamp_ns: n,
+            });
+            collector.next_connection_id().is_ok()
+        };
+        // The first of a thread gets it a lane and its blocks; the first of a method and status a series.
+        assert!(request(0));
+        Box::new(move || {
+            let before = ALLOCATIONS.get();
+            (1..100_000).all(&request) && ALLOCATIONS.get() == before
+        })
+    });
+    assert_calm(code);
+    if code == 0 {
+        let labels = [("method", "GET"), ("status", "200")];
+        assert_eq!(counter(&snapshot(&path), "http_requests_total", &labels), 100_000);
+    }
+}
+
+#[test]
 fn snapshots_make_no_system_call_and_allocate_nothing_once_warm() {
     let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let scratch = Scratch::new("calm-reader");
