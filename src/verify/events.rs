@@ -52,11 +52,12 @@ pub(super) fn check(
         .map(|record| words.load(shape.record(record)))
         .collect();
     fence(Acquire);
-    let last = events::end(words, shape);
+    // An event begins when all before it are counted.
+    let last = words.load(EVENT_POSITION);
     let capacity = shape.capacity();
     for (record, &sequence) in (0..).zip(&sequences) {
         let at = offset(shape.record(record));
-        // Every event before `first` landed before the sequences were loaded, and none after `last` had begun but the next one.
+        // Every event before `first` landed before the sequences were loaded, and none after `last` had begun.
         let least = first.saturating_sub(capacity);
         match sequence.checked_sub(1).map(|rest| rest / 2) {
             None if record < first => {

@@ -63,3 +63,40 @@ fn both_readers_tell_the_same_events() {
     }
     assert!(told > 100, "{told}");
 }
+
+/// Nothing that stands in a ring, or in what leads to it, is believed: both tell the same of any damage, and end.
+#[test]
+fn both_readers_tell_the_same_of_damaged_rings() {
+    if !has_python() {
+        return;
+    }
+    let scratch = Scratch::new("conformance-events-damaged");
+    let path = scratch.path("segment");
+    let source = format!("{}/tests/data/valid/events.hex", env!("CARGO_MANIFEST_DIR"));
+    let dump = Dump::parse(&std::fs::read_to_string(source).unwrap()).unwrap();
+    // Only what is there: a word in a hole would be no damage, but storage.
+    let there: Vec<usize> = (64..dump.words.len())
+        .filter(|index| dump.words[*index] != 0)
+        .collect();
+    for seed in random::seeds(25) {
+        let mut words = dump.words.clone();
+        let mut state = seed;
+        let mut next = move || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state ^ state >> 29) >> 3
+        };
+        for _ in 0..1 + next() % 6 {
+            let at = there[(next() as usize) % there.len()];
+            words[at] = match next() % 4 {
+                0 => next(),
+                1 => words[at] ^ 1 << (next() % 64),
+                2 => words[at].wrapping_add(next() % 9).wrapping_sub(4),
+                _ => next() % 40,
+            };
+        }
+        drop(write_words(&path, &words, dump.length).unwrap());
+        assert_eq!(library(&path), other(&path), "damage {seed}");
+    }
+}

@@ -87,7 +87,7 @@ pub fn beyond(base: &Image, damaged: &Image) -> BTreeMap<u64, &'static str> {
         let family = record("unit");
         let of_family = |field: &str| ends_beyond(base.get(ImagePlace::Record(family), field));
         let family_is_beyond = ["text", "extra", "unit"].into_iter().any(of_family);
-        let rule = if ends_beyond(record("text")) || kind == 7 && ends_beyond(record("extra")) {
+        let rule = if ends_beyond(record("text")) || [7, 12].contains(&kind) && ends_beyond(record("extra")) {
             "V-24: "
         } else if length > capacity("blocks_length") {
             "V-26: "

@@ -6,6 +6,7 @@ mod damage;
 mod directories;
 mod dump;
 mod errors;
+mod events;
 mod fixture;
 mod header;
 mod histograms;
