@@ -498,3 +498,40 @@ fn killed_writers_lose_no_event_that_landed_and_no_reader_gets_one_twice() {
     assert_eq!(totals.dropped, 0);
     assert!(shown.health.adoptions > 0, "nobody was adopted");
 }
+
+/// Dead between the commit point of its last event and the next store: two instructions, which kills by chance hardly ever meet.
+#[test]
+fn an_event_that_landed_and_was_not_counted_stays_when_the_lane_is_taken_over() {
+    use std::os::unix::fs::FileExt;
+    let scratch = Scratch::new("events-adopted");
+    let path = scratch.path("segment");
+    let segment = Segment::options()
+        .preset(Preset::Compact)
+        .lanes(1)
+        .open_or_create_at(&path)
+        .unwrap();
+    let events = ticks(&segment, 8);
+    let child = fork(|| {
+        (0..3).for_each(|number| tick(&events, 2, number));
+        0
+    });
+    assert_eq!(wait(child), 0);
+    let (mut reader, mut cursor) = start(&path);
+    let mut position = 0;
+    let all = shmetrics::dump::Dump::open(&path).unwrap().each(|line| {
+        if line.name == "lane 1, record 2.event_position" {
+            position = line.offset;
+        }
+        Ok::<(), std::convert::Infallible>(())
+    });
+    let Ok(()) = all;
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    file.write_all_at(&2u64.to_ne_bytes(), position).unwrap();
+    // It is there, and told once; the next owner of the lane goes on behind it.
+    let batch = reader.events(&mut cursor, usize::MAX).unwrap();
+    assert_eq!((told(&batch), batch.lost), (vec![(2, 0), (2, 1), (2, 2)], 0));
+    tick(&events, 1, 0);
+    let batch = reader.events(&mut cursor, usize::MAX).unwrap();
+    assert_eq!((told(&batch), batch.lost), (vec![(1, 0)], 0));
+    assert_eq!((batch.events[0].lane, batch.events[0].position), (1, 3));
+}
