@@ -68,6 +68,14 @@ fn look(reader: &mut Reader, snapshot: &mut Snapshot) {
             serde_json::to_writer(std::io::sink(), snapshot).unwrap();
         }
     }
+    if let Ok(mut cursor) = reader.event_cursor(shmetrics::events::Since::Start) {
+        for limit in [3, 100_000] {
+            if let Ok(batch) = reader.events(&mut cursor, limit) {
+                assert!(batch.events.len() <= limit);
+                serde_json::to_writer(std::io::sink(), &batch.events).unwrap();
+            }
+        }
+    }
     for seconds in [0.0, 25.0, f64::NAN] {
         if let Ok(window) = reader.window(seconds) {
             serde_json::to_writer(std::io::sink(), &window).unwrap();

@@ -93,7 +93,7 @@ fn start_of(chosen: &Structure, geometry: &Geometry, numbers: &mut Numbers) -> u
                 + numbers.below(capacities.gauges.min(16)) * 128
         }
         // Line 0 of blocks, copies of a latch, slots of a ring: all begin with a line.
-        "block" | "state" | "ring slot" => blocks + line,
+        "block" | "state" | "ring slot" | "events block" | "event" => blocks + line,
         "error entry" => geometry.error_entry_offset(numbers.below(capacities.errors.clamp(1, 8))),
         // Of both tables: baselines, or times and counters.
         "reset block" => match numbers.below(2) {

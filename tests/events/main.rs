@@ -535,3 +535,36 @@ fn an_event_that_landed_and_was_not_counted_stays_when_the_lane_is_taken_over() 
     assert_eq!((told(&batch), batch.lost), (vec![(1, 0)], 0));
     assert_eq!((batch.events[0].lane, batch.events[0].position), (1, 3));
 }
+
+#[test]
+fn many_rings_are_read_in_small_pieces_each_event_once_and_by_time() {
+    let scratch = Scratch::new("events-pieces");
+    let path = scratch.path("segment");
+    let segment = compact(&path);
+    let events = ticks(&segment, 16);
+    let barrier = std::sync::Barrier::new(8);
+    std::thread::scope(|scope| {
+        for worker in 0..8 {
+            let (events, barrier) = (&events, &barrier);
+            scope.spawn(move || {
+                (0..20).for_each(|number| tick(events, worker, number));
+                // All alive together, so that each has a ring of its own.
+                barrier.wait();
+            });
+        }
+    });
+    let (mut reader, mut cursor) = start(&path);
+    let (mut followed, mut pieces, mut times) = (Followed::default(), 0, Vec::new());
+    loop {
+        let batch = reader.events(&mut cursor, 5).unwrap();
+        assert!(batch.events.len() <= 5);
+        followed.take(&batch);
+        times.extend(batch.events.iter().map(|event| event.timestamp_ns));
+        pieces += 1;
+        if !batch.more {
+            break;
+        }
+    }
+    assert_eq!((followed.events, followed.lost), (8 * 16, 8 * 4));
+    assert!(times.is_sorted() && pieces >= 8 * 16 / 5, "{pieces}");
+}

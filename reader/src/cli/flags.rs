@@ -261,8 +261,8 @@ pub(crate) struct Verify {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Workers do not notice: what they have counted stays in the segment, and readers subtract it from now on, all of them, all
-series at once. Each series then says since when it counts. Gauges, losses, time windows and what is told per process are
-not reset. It needs permission to write the segment.
+series at once. Each series then says since when it counts. Gauges, events, losses, time windows and what is told per process
+are not reset. It needs permission to write the segment.
 
 Examples:
   shmetrics reset app

@@ -157,6 +157,7 @@ pub fn readers(scratch: &Scratch) -> Vec<Reader> {
             &["--count", "2", "--interval", "100ms"],
             Says::Snapshots(2),
         ),
+        of_binary("events", &["events"], &[], Says::Text),
         of_binary("inspect", &["inspect"], &["--format", "json"], Says::Processes),
         of_binary("inspect --hex", &["inspect", "--hex"], &[], Says::Words),
         of_binary("verify", &["verify"], &[], Says::Text),
@@ -222,6 +223,7 @@ fn python(scratch: &Scratch) -> Vec<Reader> {
     };
     vec![
         python("the reader in Python", &[], Says::Snapshots(1)),
+        python("the reader in Python, --events", &["--events"], Says::Text),
         python(
             "the reader in Python, --processes --cut",
             &["--processes", "--cut"],

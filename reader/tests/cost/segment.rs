@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use shmetrics::events::{FieldKind, Value};
 use shmetrics::{Segment, Unit};
 
 use crate::support::*;
@@ -76,6 +77,16 @@ pub fn work(path: &Path) {
         return live_on(path);
     }
     segment.gauge("depth").register().unwrap().set(DEPTH);
+    // One ring of events that is used, and one that is a hole in every lane.
+    for (name, count) in [("jobs", 3), ("unused_jobs", 0)] {
+        let events = segment
+            .events(name)
+            .kind(1, "job", &[("number", FieldKind::U64)])
+            .register()
+            .unwrap();
+        let job = events.kind("job").unwrap();
+        (0..count).for_each(|number| job.write(&[Value::U64(number)]));
+    }
     // Placed, and used by nobody: their blocks are holes in every lane. Several, because the first begins in the last page of `latency`.
     for number in 0..4 {
         let empty = segment

@@ -58,6 +58,8 @@ fn json_lines_end_with_where_to_go_on() {
     };
     let all = lines("/events");
     assert_eq!(all.len(), 3);
+    // Scrapers are told how many there were.
+    assert_eq!(server.samples().value("jobs_total"), 2.0);
     assert_eq!(
         (&all[0]["event"], &all[0]["queue"]),
         (&"started".into(), &"a queue ".into())

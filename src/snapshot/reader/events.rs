@@ -102,25 +102,24 @@ impl Reader {
                 };
                 ring.collect(rings.len(), limit, origin, &mut found);
                 rings.push(ring);
+                // However many rings there are, no more than this is kept in memory.
+                if found.len() / 2 > limit {
+                    batch.more |= keep_first(&mut found, &mut rings, limit);
+                }
             }
         }
-        // Stable, and by the greatest time so far of each ring: so events of a ring keep their order.
-        found.sort_by_key(|(key, ..)| *key);
-        for (_, ring, event) in found.drain(limit.min(found.len())..) {
-            let ring = &mut rings[ring];
-            ring.end = ring.end.min(event.position);
-            batch.more = true;
-        }
+        batch.more |= keep_first(&mut found, &mut rings, limit);
         batch.more |= rings
             .iter()
             .any(|ring| ring.end < events::end(ring.block, &ring.shape));
         let mut passed = 0u64;
         for ring in &rings {
-            passed += ring.end - ring.from;
+            // Positions of a damaged file may be anything.
+            passed = passed.saturating_add(ring.end.saturating_sub(ring.from));
             cursor.set(ring.record, ring.lane, ring.end);
         }
         batch.events = found.into_iter().map(|(_, _, event)| event).collect();
-        batch.lost = passed - batch.events.len() as u64;
+        batch.lost = passed.saturating_sub(batch.events.len() as u64);
         self.check_lost()?;
         Ok(batch)
     }
@@ -134,6 +133,19 @@ impl Reader {
         let words = self.mapping.read_words();
         self.catalog.update(words, &self.facts.geometry, records);
     }
+}
+
+/// Sorts what was found and keeps the first `limit`; the rings of the others are read again from there. Says whether there were any.
+fn keep_first(found: &mut Vec<(u64, usize, Event)>, rings: &mut [Ring<'_>], limit: usize) -> bool {
+    // Stable, and by the greatest time so far of each ring: so events of a ring keep their order, and what is left out is its end.
+    found.sort_by_key(|(key, ..)| *key);
+    let rest = found.drain(limit.min(found.len())..);
+    let is_more = rest.len() > 0;
+    for (_, ring, event) in rest {
+        let ring = &mut rings[ring];
+        ring.end = ring.end.min(event.position);
+    }
+    is_more
 }
 
 impl Ring<'_> {
