@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
 use shmetrics::{
-    BlockIds, BoundCounter, BoundHistogram, Counter, FloatHistogram, Gauge, Histogram, Number, Samples,
-    Segment, State, TimeMark, Unit,
+    BlockIds, BoundCounter, BoundHistogram, Counter, FloatHistogram, Gauge, Histogram, InFlight, Number,
+    Samples, Segment, State, TimeMark, Unit,
 };
 
 /// Handles that take turns: one alone would measure how fast a load follows a store to the same word.
@@ -41,6 +41,8 @@ struct Bench {
     samples: Vec<Samples>,
     #[cfg(feature = "stats")]
     named: (shmetrics::stats::named::Stats, Vec<String>),
+    in_flight: InFlight,
+    keys: Vec<String>,
 }
 
 impl Bench {
@@ -113,6 +115,7 @@ impl Bench {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             Duration::from_nanos(50_000 + (state >> 43))
         }));
+        let in_flight = segment.in_flight("requests").register().expect("a table");
         Bench {
             block_ids: segment.block_ids(),
             state: segment
@@ -137,6 +140,10 @@ impl Bench {
             samples,
             #[cfg(feature = "stats")]
             named,
+            in_flight,
+            keys: (0..HANDLES)
+                .map(|n| format!("https://example.org/page/{n}"))
+                .collect(),
         }
     }
 
@@ -226,6 +233,14 @@ impl Bench {
         }
     }
 
+    /// A key is started and ended, at times that are given.
+    fn start_and_finish(&self, turn: usize) {
+        for key in &self.keys {
+            let token = self.in_flight.start_at(key, turn as u64);
+            self.in_flight.finish(token);
+        }
+    }
+
     fn record_float(&self, turn: usize) {
         for n in 0..HANDLES {
             let duration = self.durations[(turn * HANDLES + n) % DURATIONS];
@@ -283,6 +298,7 @@ fn benchmarks(criterion: &mut Criterion, bench: &Bench) {
     group.bench_function("record a float", |b| b.iter(|| bench.record_float(next())));
     group.bench_function("sample", |b| b.iter(|| bench.sample(next())));
     group.bench_function("sample, time given", |b| b.iter(|| bench.sample_at(next())));
+    group.bench_function("start and finish", |b| b.iter(|| bench.start_and_finish(next())));
     group.finish();
 }
 
@@ -352,7 +368,18 @@ fn main() {
     if std::env::args().any(|argument| argument == "--test" || argument == "--list") {
         return;
     }
-    let [_, inc, bound, record, bound_record, id, block_id, state, mark] = ratios([
+    let [
+        _,
+        inc,
+        bound,
+        record,
+        bound_record,
+        id,
+        block_id,
+        state,
+        mark,
+        key,
+    ] = ratios([
         &|_| bench.raw_add(),
         &|_| bench.inc(),
         &|_| bench.bound_inc(),
@@ -362,6 +389,7 @@ fn main() {
         &|_| bench.next_of_block(),
         &|_| bench.set_state(),
         &|turn| bench.mark(turn),
+        &|turn| bench.start_and_finish(turn),
     ]);
     println!("ratios to a rotating raw add, medians of interleaved rounds:");
     println!("  inc {inc:.2} (expected at most 3)");
@@ -385,6 +413,7 @@ fn main() {
         let [_, by_name] = ratios([&|_| bench.raw_add(), &|_| bench.incr_by_name()]);
         println!("  incr by name {by_name:.2} (expected at most 30)");
     }
+    println!("  a key in flight, start and finish {key:.2} (expected at most 200)");
     println!(
         "  two threads to one {:.2} (expected at most 1.25)",
         two_threads(&bench)

@@ -9,6 +9,8 @@
  *     jobs{} written=9 dropped=0 held=9 fullest=6 capacity=512   events: how many, not which
  *     latency_seconds{} count=5 sum=0.021 min=0.001 max=0.009 p50=0.0041 p99=0.0088
  *
+ *     requests{} in_flight=3 parked=1 overflow=0 forgotten=0     keys that live processes work on, that nobody works on, ...
+ *
  * Behind a histogram that could not be read exactly stands bounded=N: its count is off by at most N. "none" is a gauge that no
  * process has set, and what an empty histogram does not have. Records that are passed over are reported on standard error. Ends
  * with 0; with 1 if the file is refused, and says why.
@@ -20,6 +22,7 @@
 #define _GNU_SOURCE /* locks of open file descriptions */
 #include "read/checks.h"
 #include "read/histogram.h"
+#include "read/in_flight.h"
 
 struct slot { uint64_t owner; int committed, alive; };
 
@@ -71,7 +74,8 @@ static int copy_baselines(struct series *series, size_t count)
     fence();
     for (size_t i = 0; i < count; i++, series++) {
         int is_histogram = is_histogram_kind(series->kind);
-        int is_kept = is_gauge_kind(series->kind) || series->kind == SHMETRICS_KIND_SAMPLES || series->kind == SHMETRICS_KIND_EVENTS;
+        int is_kept = is_gauge_kind(series->kind) || series->kind == SHMETRICS_KIND_SAMPLES || series->kind == SHMETRICS_KIND_EVENTS ||
+                      series->kind == SHMETRICS_KIND_IN_FLIGHT;
         series->reset_ns = resets && !is_kept ? load(shmetrics_reset_time_address(&g, table, series->number)) : 0;
         if (!series->reset_ns) continue;
         uint64_t from = is_histogram ? shmetrics_reset_block_address(&g, table, series->placement)
@@ -289,6 +293,26 @@ static void print_histogram(struct series *const *members, size_t member_count)
     putchar('\n');
 }
 
+/* Is this an active owner of the slot that lives? */
+static int is_live(uint64_t slot, uint64_t incarnation)
+{
+    uint64_t owner = slots[slot].owner;
+    return slots[slot].alive && shmetrics_slot_state_of(owner) == SHMETRICS_SLOT_ACTIVE &&
+           (shmetrics_slot_incarnation(owner) & 0x3ffff) == incarnation;
+}
+
+static void print_in_flight(struct series *const *members, size_t member_count)
+{
+    struct in_flight all_tables = {0, 0, 0, 0}, *found = &all_tables;
+    for (size_t i = 0; i < member_count; i++)
+        count_in_flight(found, g.shared_blocks_region + members[i]->placement, members[i]->count_of_buckets, is_live);
+    int says_nothing = !(found->working | found->parked | found->overflow | found->forgotten);
+    if (is_overflow(members, member_count) && says_nothing) return;
+    print_name(members[0]);
+    printf("in_flight=%" PRIu64 " parked=%" PRIu64, found->working, found->parked);
+    printf(" overflow=%" PRIu64 " forgotten=%" PRIu64 "\n", found->overflow, found->forgotten);
+}
+
 /* ---- Series and their revisions ---- */
 
 /* Same family, same labels: neighbours, oldest first. */
@@ -369,6 +393,7 @@ int main(int argc, char **argv)
         struct series *const *members = sorted + groups[i].start;
         unsigned kind = members[0]->kind;
         if (kind == SHMETRICS_KIND_EVENTS) print_events(members, groups[i].count);
+        else if (kind == SHMETRICS_KIND_IN_FLIGHT) print_in_flight(members, groups[i].count);
         else if (kind == SHMETRICS_KIND_NUMBER) print_sum_of_parts(members, groups[i].count);
         else if (kind == SHMETRICS_KIND_SAMPLES) print_samples(members, groups[i].count);
         else if (is_histogram_kind(kind)) print_histogram(members, groups[i].count);

@@ -116,7 +116,8 @@ enum shmetrics_kind {
     SHMETRICS_KIND_TIME_MARK = 9,
     SHMETRICS_KIND_STATE = 10,
     SHMETRICS_KIND_SAMPLES = 11,
-    SHMETRICS_KIND_EVENTS = 12
+    SHMETRICS_KIND_EVENTS = 12,
+    SHMETRICS_KIND_IN_FLIGHT = 15
 };
 /* Open, as kinds are. */
 enum shmetrics_merge {
@@ -592,6 +593,32 @@ struct shmetrics_sample {
     uint64_t sample_value;                   /* 0x008 a64 */
 };
 
+/* ---- The in flight block [9.14] ---- */
+
+#define SHMETRICS_IN_FLIGHT_BLOCK_LENGTH UINT64_C(128)
+#define SHMETRICS_IN_FLIGHT_OVERFLOW_OFFSET UINT64_C(0x000)
+#define SHMETRICS_IN_FLIGHT_FORGOTTEN_OFFSET UINT64_C(0x008)
+
+/* Line 0 of a table of what is in flight; its buckets follow. In the shared lane only. */
+struct shmetrics_in_flight_block {
+    uint64_t in_flight_overflow;             /* 0x000 a64 */
+    uint64_t in_flight_forgotten;            /* 0x008 a64 */
+    uint64_t reserved_010[14];               /* 0x010 bytes */
+};
+
+/* ---- The in flight text [9.14] ---- */
+
+#define SHMETRICS_IN_FLIGHT_TEXT_LENGTH UINT64_C(128)
+#define SHMETRICS_KEY_WORD_OFFSET UINT64_C(0x000)
+#define SHMETRICS_KEY_TEXT_OFFSET UINT64_C(0x008)
+#define SHMETRICS_KEY_TEXT_LENGTH UINT64_C(120)
+
+/* The line of an entry's key. */
+struct shmetrics_in_flight_text {
+    uint64_t key_word;                       /* 0x000 a64 */
+    uint64_t key_text[15];                   /* 0x008 text */
+};
+
 /* ---- The structures are laid out as the file is ---- */
 
 #define SHMETRICS_SIZE(name, length) \
@@ -777,6 +804,14 @@ SHMETRICS_AT(samples_block, samples_baseline, SHMETRICS_SAMPLES_BLOCK_SAMPLES_BA
 SHMETRICS_SIZE(sample, 16);
 SHMETRICS_AT(sample, sample_time_ns, SHMETRICS_SAMPLE_TIME_NS_OFFSET);
 SHMETRICS_AT(sample, sample_value, SHMETRICS_SAMPLE_VALUE_OFFSET);
+
+SHMETRICS_SIZE(in_flight_block, 128);
+SHMETRICS_AT(in_flight_block, in_flight_overflow, SHMETRICS_IN_FLIGHT_OVERFLOW_OFFSET);
+SHMETRICS_AT(in_flight_block, in_flight_forgotten, SHMETRICS_IN_FLIGHT_FORGOTTEN_OFFSET);
+
+SHMETRICS_SIZE(in_flight_text, 128);
+SHMETRICS_AT(in_flight_text, key_word, SHMETRICS_KEY_WORD_OFFSET);
+SHMETRICS_AT(in_flight_text, key_text, SHMETRICS_KEY_TEXT_OFFSET);
 
 #undef SHMETRICS_SIZE
 #undef SHMETRICS_AT

@@ -287,6 +287,16 @@ pub enum RegisterError {
         /// The limit.
         most: u64,
     },
+    /// So many keys cannot be in flight.
+    #[error("{name}: a capacity of {found} keys in flight, expected 1 to {most}")]
+    Entries {
+        /// The family.
+        name: String,
+        /// The capacity that was asked for.
+        found: u64,
+        /// The largest.
+        most: u64,
+    },
     /// The family exists with another kind, unit or merge rule.
     #[error(
         "{name} is registered as {existing}, this call wants {wanted}; a family has one kind, unit and merge rule: \

@@ -10,14 +10,14 @@
 #[cfg(not(shmetrics_loom))]
 pub use core::sync::atomic::{
     AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize,
-    Ordering::{self, AcqRel, Acquire, Relaxed, Release},
+    Ordering::{self, AcqRel, Acquire, Relaxed, Release, SeqCst},
     compiler_fence, fence,
 };
 
 #[cfg(shmetrics_loom)]
 pub use loom::sync::atomic::{
     AtomicU64,
-    Ordering::{self, AcqRel, Acquire, Relaxed, Release},
+    Ordering::{self, AcqRel, Acquire, Relaxed, Release, SeqCst},
     fence,
 };
 

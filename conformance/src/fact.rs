@@ -38,6 +38,20 @@ enum Known {
     Resets(u64),
     /// Entries of the error log that are taken, and that are damaged.
     ErrorLog(u64, u64),
+    InFlight(Keys),
+}
+
+/// What is known of keys in flight.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Keys {
+    /// That live processes work on.
+    pub number: u64,
+    /// That nobody works on.
+    pub parked: u64,
+    /// Starts without an entry.
+    pub overflow: u64,
+    /// Entries that were given to other keys.
+    pub forgotten: u64,
 }
 
 /// What is known of a histogram. What is `None` is not looked at.
@@ -163,6 +177,11 @@ impl Fact {
         Fact::new(name, Known::Events(totals))
     }
 
+    /// What is in flight.
+    pub fn in_flight(name: &str, keys: Keys) -> Fact {
+        Fact::new(name, Known::InFlight(keys))
+    }
+
     /// What the process in a slot counted; `None`: nothing is told.
     pub fn of_process(slot: u64, name: &str, value: Option<PerProcess>) -> Fact {
         Fact::new(name, Known::OfProcess(slot, value))
@@ -284,6 +303,15 @@ impl Fact {
             (Known::SamplesOfProcess(slot, count, values), Some(_)) => {
                 let found = samples_of_process(snapshot, *slot, &self.name, &labels);
                 found == Some((*count, values)) || (found.is_none() && *count == 0)
+            }
+            (Known::InFlight(keys), Some(Value::InFlight(found))) => {
+                *keys
+                    == Keys {
+                        number: found.number,
+                        parked: found.parked,
+                        overflow: found.overflow,
+                        forgotten: found.forgotten,
+                    }
             }
             (Known::OfProcess(slot, value), Some(_)) => {
                 let found = of_process(snapshot, *slot, &self.name, &labels);

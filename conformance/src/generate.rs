@@ -10,12 +10,14 @@
 //! | `series` | families and series, also unfinished ones |
 //! | `contents` | what is counted, set and recorded |
 //! | `events` | events |
+//! | `in_flight` | what is in flight |
 //! | `marks` | time marks and states, from a stream of their own |
 //! | `numbers`, `samples` | series of these kinds |
 //! | `random` | numbers |
 
 mod contents;
 mod events;
+mod in_flight;
 mod marks;
 mod numbers;
 mod random;
@@ -28,6 +30,7 @@ use shmetrics::layout::kind::{Kind, Space};
 
 use self::contents::{Counters, Histograms, Slots};
 use self::events::EventRings;
+use self::in_flight::Tables;
 use self::random::Random;
 use self::series::Declared;
 use crate::expected::View;
@@ -71,6 +74,7 @@ pub fn generate(seed: u64) -> Generated {
     let resets_random = &mut Random::beside(seed, 2);
     let marks_random = &mut Random::beside(seed, 3);
     let events_random = &mut Random::beside(seed, 12);
+    let flight_random = &mut Random::beside(seed, 15);
     let capacities = Capacities {
         errors: errors_random.below(6),
         reset_tables: 2 * resets_random.below(2),
@@ -82,6 +86,7 @@ pub fn generate(seed: u64) -> Generated {
     let tags = processes(random, &mut image);
     let all = series::declare(random, &mut image, &tags, &mut facts);
     let mut events = EventRings::declare(events_random, &mut image);
+    let tables = Tables::declare(flight_random, &mut image);
     lanes(random, &mut image, &tags);
     events.write(events_random, &mut image, &tags);
     let mut counters = Counters::new(&all);
@@ -92,6 +97,7 @@ pub fn generate(seed: u64) -> Generated {
     histograms.record(random, &mut image, &all);
     events.write(events_random, &mut image, &tags);
     errors(errors_random, &mut image, &tags, &mut facts);
+    tables.work(flight_random, &mut image, &tags);
     let mut slots = Slots::new(&image);
     slots.set(random, &mut image, &all);
     let marks = marks::declare(marks_random, &mut image);
@@ -104,7 +110,10 @@ pub fn generate(seed: u64) -> Generated {
     facts.extend(counters.facts(&all));
     facts.extend(histograms.facts());
     facts.extend(events.facts(&image));
-    let (free, held) = slots.facts(&image, &[all, marks].concat());
+    let (mut free, mut held) = slots.facts(&image, &[all, marks].concat());
+    let [of_free, of_held] = tables.facts(&image);
+    free.extend(of_free);
+    held.extend(of_held);
     Generated {
         image,
         facts,
@@ -162,7 +171,7 @@ fn resets(
 }
 
 fn is_counted(kind: Kind) -> bool {
-    kind.space() != Space::Gauges
+    kind.space() != Space::Gauges && kind != Kind::InFlight
 }
 
 /// Texts of which some are logged again, some twice at one moment, and the last may be cut short by a death.

@@ -22,6 +22,7 @@ mod errors;
 mod events;
 mod gauges;
 mod histograms;
+mod in_flight;
 mod invalid;
 mod limits;
 mod marks;
@@ -223,6 +224,7 @@ pub fn all() -> Vec<Golden> {
     all.extend(samples::all());
     all.extend(errors::all());
     all.extend(events::all());
+    all.extend(in_flight::all());
     all.extend(resets::all());
     all.extend(marks::all());
     all.extend(deaths::all());

@@ -11,6 +11,7 @@
 //! | `histogram` | records, seals, rotations (10.10 to 10.14) |
 //! | `events` | events (10.21) |
 //! | `samples` | samples (10.22) |
+//! | `in_flight` | what is in flight (10.23) |
 //! | `storage` | what is committed, and the file |
 //!
 //! Each protocol can stop after any of its steps, as a process does that is killed.
@@ -19,6 +20,7 @@ mod cells;
 mod errors;
 mod events;
 mod histogram;
+mod in_flight;
 mod owners;
 mod records;
 mod resets;
@@ -33,6 +35,7 @@ pub use cells::Word;
 pub use errors::Logging;
 pub use events::{Event, Writing};
 pub use histogram::{Recording, Rotation, Seal, Sharing};
+pub use in_flight::Starting;
 pub use owners::{Adoption, Claim, Owner};
 pub use records::{Family, Parameters, Registration, Scheme, Series};
 pub use resets::Resetting;
@@ -86,6 +89,10 @@ pub enum Place {
     Events(u64),
     /// The event at this offset of the file ([`Image::event_offset`]).
     Event(u64),
+    /// Line 0 of the table of what is in flight at this offset of the file ([`Image::block_offset`]).
+    InFlight(u64),
+    /// The text of an entry of it, at this offset of the file.
+    InFlightText(u64),
 }
 
 impl Image {
@@ -199,6 +206,8 @@ impl Image {
             Place::RingSlot(offset) => (offset, &["ring slot"]),
             Place::Events(offset) => (offset, &["events block"]),
             Place::Event(offset) => (offset, &["event"]),
+            Place::InFlight(offset) => (offset, &["in flight block"]),
+            Place::InFlightText(offset) => (offset, &["in flight text"]),
         };
         let named = |field: &&Field, name: &str| field.name == name;
         let found = structures.iter().find_map(|name| {

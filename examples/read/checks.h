@@ -174,8 +174,9 @@ static const char *copy_record(uint64_t number, struct shmetrics_record *record)
     /* Those for statistics are known by name, and not shown here. */
     if (kind >= SHMETRICS_KIND_TIME_MARK && kind <= SHMETRICS_KIND_STATE) return "V-22 UnknownKind (statistics)";
     int is_first = kind >= SHMETRICS_KIND_COUNTER_U64 && kind <= SHMETRICS_KIND_HISTOGRAM_CLASSIC;
-    if (!is_first && kind != SHMETRICS_KIND_NUMBER && kind != SHMETRICS_KIND_SAMPLES && kind != SHMETRICS_KIND_EVENTS)
-        return "V-22 UnknownKind";
+    int is_other = kind == SHMETRICS_KIND_NUMBER || kind == SHMETRICS_KIND_SAMPLES || kind == SHMETRICS_KIND_EVENTS ||
+                   kind == SHMETRICS_KIND_IN_FLIGHT;
+    if (!is_first && !is_other) return "V-22 UnknownKind";
     return NULL;
 }
 
@@ -225,6 +226,9 @@ static const char *parse_series(const struct shmetrics_record *record, struct se
     } else if (kind == SHMETRICS_KIND_SAMPLES) {
         if (record->buckets == 0 || record->buckets > SHMETRICS_MAX_SAMPLES) return "V-25 BadBuckets";
         series->shown = record->buckets;
+    } else if (kind == SHMETRICS_KIND_IN_FLIGHT) {
+        if (record->buckets > 12) return "V-25 BadBuckets";
+        series->count_of_buckets = (uint64_t)1 << record->buckets;
     } else if (is_histogram_kind(kind)) {
         if (!shmetrics_buckets_of(record->buckets, &series->buckets)) return "V-25 BadBuckets";
         series->count_of_buckets = shmetrics_bucket_count(series->buckets);
@@ -232,6 +236,7 @@ static const char *parse_series(const struct shmetrics_record *record, struct se
     if (!isfinite(series->factor) || series->factor <= 0 || ring_slots > SHMETRICS_MAX_RING_SLOTS) return "V-25 BadBuckets";
     series->length = series->shown ? shmetrics_samples_length(series->shown) : series->count_of_buckets ? shmetrics_block_length(series->count_of_buckets, ring_slots) : 0;
     if (kind == SHMETRICS_KIND_EVENTS) series->length = shmetrics_events_length(series->ring);
+    if (kind == SHMETRICS_KIND_IN_FLIGHT) series->length = SHMETRICS_LINE_LENGTH * ((1 + 9 * series->count_of_buckets) | 1);
     if (record->length != series->length || series->length > SHMETRICS_MAX_BLOCK_LENGTH || series->length > g.blocks_length)
         return "V-26 BadLength";
     if (series->family == 0 || series->family > g.records) return "V-27 BadFamily";

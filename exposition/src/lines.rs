@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use shmetrics::Snapshot;
-use shmetrics::snapshot::{Histogram, Number, Quality, Samples, Series, Value};
+use shmetrics::snapshot::{Histogram, InFlight, Number, Quality, Samples, Series, Value};
 
 /// Quantiles of a histogram, and what they are called.
 const QUANTILES: [(f64, &str); 4] = [(0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (0.999, "p999")];
@@ -35,7 +35,8 @@ pub struct Figure<'a> {
 /// Tells all figures of a snapshot, series by series: one of a counter, number or gauge, one per process of a gauge of each;
 /// `ns` of a time mark; `streak.STATUS` per process and `healthy` of a state; of a histogram
 /// `count`, `sum`, `min`, `max`, `mean`, quantiles, and `invalid` and `error` if there were any; of samples `median`, `95th`,
-/// `99th`, `100th`, `mean`, in the place of `{0}` where the name has it. What has no value is not told.
+/// `99th`, `100th`, `mean`, in the place of `{0}` where the name has it. Of what is in flight the number, its ages and what found no entry;
+/// its keys are not told. What has no value is not told.
 pub fn figures(snapshot: &Snapshot, tell: &mut dyn FnMut(&Figure<'_>)) {
     for series in &snapshot.series {
         let mut value = |number: Number| tell(&Figure::of(series, "", number));
@@ -79,6 +80,9 @@ pub fn figures(snapshot: &Snapshot, tell: &mut dyn FnMut(&Figure<'_>)) {
             Value::Samples(samples) => sample_figures(samples, &mut |part, number| {
                 tell(&Figure::of(series, part, number))
             }),
+            Value::InFlight(in_flight) => in_flight_figures(in_flight, &mut |part, number| {
+                tell(&Figure::of(series, part, number))
+            }),
             _ => {}
         }
     }
@@ -116,6 +120,23 @@ fn histogram_figures(histogram: &Histogram, tell: &mut dyn FnMut(&'static str, N
     }
     if let Quality::Bounded { error } = histogram.quality {
         tell("error", Number::U64(error));
+    }
+}
+
+fn in_flight_figures(value: &InFlight, tell: &mut dyn FnMut(&'static str, Number)) {
+    tell("", Number::U64(value.number));
+    tell("age_seconds", Number::F64(value.age_seconds()));
+    if let Some(oldest) = value.oldest_seconds() {
+        tell("oldest_seconds", Number::F64(oldest));
+    }
+    let parts = [
+        ("unknown_ages", value.unknown_ages),
+        ("parked", value.parked),
+        ("overflow", value.overflow),
+        ("forgotten", value.forgotten),
+    ];
+    for (part, number) in parts.into_iter().filter(|(_, number)| *number > 0) {
+        tell(part, Number::U64(number));
     }
 }
 

@@ -15,7 +15,7 @@ use shmetrics::verify::Severity;
 use shmetrics::{Reader, verify};
 
 use crate::operation::{self, Effect};
-use crate::scene::{ADDS, Handles};
+use crate::scene::{ADDS, HELD, Handles};
 
 /// All series of a snapshot by name and labels, as the JSON has them.
 pub type Told = Map<String, Value>;
@@ -92,6 +92,16 @@ fn settled(series: &Value) -> Value {
     let mut series = series.clone();
     if let Some(members) = series.as_object_mut() {
         for name in ["min", "max", "windows", "invalid"] {
+            members.remove(name);
+        }
+        // Of what is in flight: what is not known while a key is being started, and what is counted after it.
+        for name in [
+            "age_seconds",
+            "oldest_seconds",
+            "unknown_ages",
+            "forgotten",
+            "entries",
+        ] {
             members.remove(name);
         }
     }
@@ -173,7 +183,10 @@ fn error(series: &Value) -> u64 {
 fn show(series: Option<&Value>) -> String {
     match series {
         None => "absent".to_owned(),
-        Some(series) => match series.get("value").or_else(|| series.get("count")) {
+        Some(series) => match ["value", "count", "in_flight"]
+            .iter()
+            .find_map(|name| series.get(name))
+        {
             Some(value) => value.to_string(),
             None => series.to_string(),
         },
@@ -192,7 +205,10 @@ fn numbers(told: &Told, name: &str) -> Option<(f64, f64)> {
         (Some(count), _) if series.get("sum").is_none() => Some((count.as_f64()?, 0.0)),
         (Some(count), _) => Some((count.as_f64()?, series["sum"].as_f64()?)),
         (None, Some(states)) => Some((states[0]["streak"].as_f64()?, 0.0)),
-        (None, None) => Some((series["value"].as_f64()?, 0.0)),
+        (None, None) => {
+            let value = series.get("value").or_else(|| series.get("in_flight"))?;
+            Some((value.as_f64()?, 0.0))
+        }
     }
 }
 
@@ -311,6 +327,13 @@ pub fn check_adoption(path: &Path, clocks: Clocks, most_error: u64) -> Result<()
     handles.use_all();
     segment.tick();
     handles.timed.record(1);
+    // Whatever was left half of them: they are retries, and end.
+    for key in HELD {
+        let token = handles.working.start(key);
+        if token.is_overflow() || !handles.working.finish(token) {
+            return Err(format!("adopted: {key} cannot be started and ended"));
+        }
+    }
     let after = look(path, Clocks::read()).map_err(|error| text(&error))?;
     for (name, count, sum) in ADDS {
         // One more, after the tick.

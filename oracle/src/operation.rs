@@ -89,6 +89,23 @@ fn on_errors(path: &Path, before: &[&str], error: &'static str) -> Prepared {
     })
 }
 
+/// Starts a key, which stays in flight.
+fn leave(handles: &Handles, key: &str) {
+    let _token = handles.working.start(key);
+}
+
+/// Starts a key in a bucket that is full, of keys in flight or with one that is parked.
+fn fill_bucket(path: &Path, parks: bool) -> Prepared {
+    let (segment, handles) = scene::furnish(path).unwrap();
+    std::mem::forget(segment);
+    let more = 8 - scene::HELD.len();
+    (0..more).for_each(|key| leave(&handles, &format!("more {key}")));
+    if parks {
+        handles.working.retry_key_later("held").unwrap();
+    }
+    Box::new(move || assert_eq!(handles.working.start("one more").is_overflow(), !parks))
+}
+
 macro_rules! operations {
     ($($name:literal, $about:literal, $kind:ident, $effect:expr, $prepare:expr;)*) => {
         pub const OPERATIONS: &[Operation] =
@@ -214,6 +231,24 @@ operations! {
     "log_new", "an error is logged that was not logged before", Keeps, Effect::None, |path| on_errors(path, &["one"], "two");
     "log_known", "an error is logged that is known", Keeps, Effect::None, |path| on_errors(path, &["one", "two"], "two");
     "log_full", "an error is logged for which there is no entry", Keeps, Effect::None, |path| on_errors(path, &["one", "two", "three"], "four");
+    "start_key", "a key is started for the first time", Changes, sets("working", 3.0), |path| on_handles(path, |handles| leave(handles, "new"));
+    "start_again", "a key that is in flight is started again", Keeps, Effect::None, |path| on_handles(path, |handles| leave(handles, "held, too"));
+    "start_parked", "a key that is parked is started again", Changes, sets("working", 2.0), |path| {
+        let (segment, handles) = scene::furnish(path).unwrap();
+        std::mem::forget(segment);
+        handles.working.retry_key_later("held").unwrap();
+        Box::new(move || leave(&handles, "held"))
+    };
+    "start_full", "a key finds its bucket full", Changes, sets("working", 8.0), |path| fill_bucket(path, false);
+    "start_forgets", "a key takes the entry of one that is parked, as its bucket is full", Changes, sets("working", 8.0), |path| fill_bucket(path, true);
+    "finish_key", "a key is done", Changes, sets("working", 1.0), |path| on_handles(path, |handles| assert!(handles.working.finish_key("held").is_some()));
+    "finish_token", "a key is done, by its token", Changes, sets("working", 1.0), |path| {
+        let (segment, handles) = scene::furnish(path).unwrap();
+        std::mem::forget(segment);
+        let token = handles.working.start("held");
+        Box::new(move || assert!(handles.working.finish(token)))
+    };
+    "retry_later", "a key is parked", Changes, sets("working", 1.0), |path| on_handles(path, |handles| assert!(handles.working.retry_key_later("held").is_some()));
     "first_use", "the first increment of a process: a lane is claimed and committed", Changes, adds("whole", 1.0, 0.0), |path| {
         let segment = scene::open(path).unwrap();
         let handles = Handles::register(&segment).unwrap();

@@ -6,8 +6,8 @@ use std::time::Duration;
 use shmetrics::error::{OpenError, RegisterError};
 use shmetrics::events::{EventWriter, FieldKind, Value};
 use shmetrics::{
-    Counter, FloatCounter, FloatGauge, FloatHistogram, Gauge, Histogram, Merge, Number, Samples, Segment,
-    SegmentOptions, State, TimeMark, Unit,
+    Counter, FloatCounter, FloatGauge, FloatHistogram, Gauge, Histogram, InFlight, Merge, Number, Samples,
+    Segment, SegmentOptions, State, TimeMark, Unit,
 };
 
 /// Two processes, two threads; room for the series below and a few more.
@@ -42,6 +42,7 @@ pub struct Handles {
     pub health: State,
     pub balance: Number,
     pub recent: Samples,
+    pub working: InFlight,
 }
 
 /// How many events a thread keeps.
@@ -97,6 +98,7 @@ impl Handles {
                 .register()?,
             balance: segment.number("balance").register()?,
             recent: segment.samples("recent").keep(2).register()?,
+            working: segment.in_flight("working").capacity(8).register()?,
         })
     }
 
@@ -129,6 +131,9 @@ impl Handles {
     }
 }
 
+/// Keys that are in flight when a segment is furnished.
+pub const HELD: [&str; 2] = ["held", "held, too"];
+
 /// What [`Handles::use_all`] adds: to a counter, to events written, or to samples; to count and sum of a histogram.
 pub const ADDS: [(&str, f64, f64); 8] = [
     ("whole", 5.0, 0.0),
@@ -149,6 +154,9 @@ pub fn furnish(path: &Path) -> Result<(Segment, Handles), Box<dyn std::error::Er
     let segment = open(path)?;
     let handles = Handles::register(&segment)?;
     handles.use_all();
+    for key in HELD {
+        let _token = handles.working.start(key);
+    }
     history().iter().for_each(|act| act.carry_out(&handles));
     Ok((segment, handles))
 }

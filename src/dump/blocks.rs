@@ -2,7 +2,7 @@
 
 use super::content::{Content, Series};
 use super::walk::Walk;
-use super::{events, meaning, samples};
+use super::{events, in_flight, meaning, samples};
 use crate::layout::block::*;
 use crate::layout::fields::{Field, structure};
 use crate::layout::kind::Space;
@@ -49,6 +49,10 @@ pub(super) fn shared<E>(walk: &mut Walk<'_, E>, content: &Content<'_>) -> Result
             samples::block(walk, content, &part.owner, part.start, &shape)?;
             continue;
         }
+        if let Buckets::InFlight(shape) = series.record.buckets {
+            in_flight::table(walk, content, &part.owner, part.start, shape)?;
+            continue;
+        }
         line(walk, &part, true)?;
         buckets(walk, &part, BUCKETS, series.shape.latch(0), |word| {
             part.load(word)
@@ -70,6 +74,10 @@ pub(super) fn lane<E>(
     }
     if let Some(shape) = series.record.samples() {
         return samples::block(walk, content, owner, start, &shape);
+    }
+    if !series.record.kind.is_histogram() {
+        // It has nothing in lanes.
+        return Ok(());
     }
     let shape = &series.shape;
     let block = Part {

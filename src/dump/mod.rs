@@ -15,12 +15,14 @@
 //! | `cells` | gauges, counters, fronts and baselines of lanes |
 //! | `blocks` | histograms |
 //! | `events` | rings of events |
+//! | `in_flight` | tables of what is in flight |
 //! | `resets` | reset tables |
 
 mod blocks;
 mod cells;
 mod content;
 mod events;
+mod in_flight;
 mod meaning;
 mod resets;
 mod samples;

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use super::family::Family;
 use super::handle::{Instrument, IsGauge, IsHistogram, Parameters, Place};
 use super::histogram::Histogram;
+use super::in_flight::InFlight;
 use super::samples::Samples;
 use super::state::State;
 use super::time_mark::TimeMark;
 use crate::buckets::{Classic, Exponential};
 use crate::error::RegisterError;
+use crate::layout::in_flight::{InFlightShape, MAX_IN_FLIGHT};
 use crate::layout::kind::{Kind, Merge};
 use crate::layout::labels;
 use crate::layout::record::{MAX_HELP_LENGTH, MAX_NAME_LENGTH, MAX_RING_SLOTS, MAX_UNIT_LENGTH};
@@ -50,6 +52,7 @@ pub struct Builder<'a, I> {
     factor: Option<f64>,
     ring_slots: u8,
     samples: u64,
+    entries: u64,
     limit: u64,
     instrument: PhantomData<fn() -> I>,
 }
@@ -70,6 +73,7 @@ impl<'a, I: Instrument> Builder<'a, I> {
             factor: None,
             ring_slots: DEFAULT_RING_SLOTS,
             samples: DEFAULT_SAMPLES,
+            entries: InFlightShape::DEFAULT.entries() as u64,
             limit: Family::<I, 1>::DEFAULT_LIMIT,
             instrument: PhantomData,
         }
@@ -241,6 +245,16 @@ impl<'a, I: Instrument> Builder<'a, I> {
             })?),
             _ => None,
         };
+        let in_flight = match kind {
+            Kind::InFlight => Some(InFlightShape::with_entries(self.entries).ok_or(
+                RegisterError::Entries {
+                    name: name.clone(),
+                    found: self.entries,
+                    most: MAX_IN_FLIGHT,
+                },
+            )?),
+            _ => None,
+        };
         let exponential = match (kind.is_histogram(), &classic) {
             (true, None) => Some(self.exponential()?),
             _ => None,
@@ -269,6 +283,7 @@ impl<'a, I: Instrument> Builder<'a, I> {
             classic,
             ring_slots: if kind.is_histogram() { self.ring_slots } else { 0 },
             samples,
+            in_flight,
         })
     }
 
@@ -368,6 +383,16 @@ impl Builder<'_, Samples> {
     }
 }
 
+impl Builder<'_, InFlight> {
+    /// Keys that can be in flight or parked at a time, over all processes: 1 to 32,768, rounded up to a power of two; default 512. Each
+    /// costs 144 bytes, once per segment. Let it be a few times what you expect: a key whose bucket of
+    /// eight is full has no entry. Another capacity for an existing series makes a second table beside the first.
+    pub fn capacity(mut self, entries: u64) -> Self {
+        self.entries = entries;
+        self
+    }
+}
+
 impl Builder<'_, Histogram> {
     /// Exported units per base unit, if not that of the unit: `factor(1e-3)` with [`Unit::Seconds`] records milliseconds.
     pub fn factor(mut self, factor: f64) -> Self {
@@ -399,6 +424,7 @@ pub(super) fn make<I: Instrument>(
         labels,
         factor: parameters.factor,
         exponential: parameters.exponential,
+        in_flight: parameters.in_flight,
         events: None,
         extra: match parameters.statuses.is_empty() {
             true => &parameters.bounds,

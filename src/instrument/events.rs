@@ -262,6 +262,7 @@ impl<'a> EventsBuilder<'a> {
             extra: text.as_bytes(),
             ring_slots: 0,
             samples: None,
+            in_flight: None,
             overflow: false,
             limit: u64::MAX,
         };

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use super::counter::{Counter, FloatCounter};
 use super::gauge::{Cell, FloatGauge, Gauge};
 use super::histogram::{FloatHistogram, Histogram};
+use super::in_flight::{InFlight, Table};
 use super::number::Number;
 use super::samples::{Recent, Samples};
 use super::series::{Distribution, Scalar};
 use super::state::State;
 use super::time_mark::TimeMark;
 use crate::buckets::{Classic, Exponential, Indexer};
+use crate::layout::in_flight::InFlightShape;
 use crate::layout::kind::{Kind, Merge};
 use crate::layout::samples::SamplesShape;
 use crate::segment::attachment::Attachment;
@@ -28,6 +30,7 @@ pub struct Parameters {
     pub(super) statuses: Vec<u8>,
     pub(super) ring_slots: u8,
     pub(super) samples: Option<SamplesShape>,
+    pub(super) in_flight: Option<InFlightShape>,
 }
 
 mod sealed {
@@ -216,6 +219,18 @@ instrument!(
         Samples::new(match place.parameters.samples {
             Some(shape) => Recent::new(place.attachment, place.placement, shape),
             None => Recent::noop(),
+        })
+    }
+);
+
+instrument!(
+    InFlight,
+    |_| Kind::InFlight,
+    InFlight::new(Table::noop()),
+    |place: Place<'_>| {
+        InFlight::new(match place.parameters.in_flight {
+            Some(shape) => Table::new(place.attachment, place.placement, shape),
+            None => Table::noop(),
         })
     }
 );

@@ -8,6 +8,7 @@
 //! | `block` | this thread's block of a series |
 //! | `counter`, `gauge`, `histogram`, `number`, `samples`, `time_mark`, `state` | the handles |
 //! | `events`, `event_ring` | events with named fields, and the ring that they go into |
+//! | `in_flight` | what is being worked on, over all processes |
 //! | `bound` | handles tied to one thread, for the tightest loops |
 //! | `timer` | a guard that records how long it lived |
 //! | `family` | series by label values, cached |
@@ -25,6 +26,7 @@ mod family;
 mod gauge;
 mod handle;
 mod histogram;
+mod in_flight;
 mod number;
 mod samples;
 mod series;
@@ -40,6 +42,7 @@ pub use family::Family;
 pub use gauge::{FloatGauge, Gauge};
 pub use handle::{Instrument, IsGauge, IsHistogram};
 pub use histogram::{FloatHistogram, Histogram};
+pub use in_flight::{EndedKey, InFlight, InFlightToken};
 pub use number::Number;
 pub use samples::Samples;
 pub use state::State;

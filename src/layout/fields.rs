@@ -206,6 +206,20 @@ pub const STRUCTURES: &[Structure] = &[
         length: 8 * super::samples::ENTRY_WORDS as u64,
         fields: super::samples::ENTRY_FIELDS,
     },
+    Structure {
+        name: "in flight block",
+        section: "9.14",
+        start: 0,
+        length: super::LINE_LENGTH,
+        fields: super::in_flight::FIELDS,
+    },
+    Structure {
+        name: "in flight text",
+        section: "9.14",
+        start: 0,
+        length: super::LINE_LENGTH,
+        fields: super::in_flight::TEXT_FIELDS,
+    },
 ];
 
 /// The structure of this name; `None` if there is none.

@@ -31,6 +31,8 @@ pub enum Kind {
     Samples = 11,
     /// Events with a time and named fields, the last ones of each writer. One block per lane.
     Events = 12,
+    /// What is being worked on, since when, for the how-manieth time and by whom. One block in the shared lane.
+    InFlight = 15,
 }
 
 /// Counter words of a [`Kind::Number`] in each lane: the whole part, then the float part.
@@ -52,7 +54,7 @@ pub enum Space {
 
 impl Kind {
     /// Every kind this version knows.
-    pub const ALL: [Kind; 12] = [
+    pub const ALL: [Kind; 13] = [
         Kind::CounterU64,
         Kind::CounterF64,
         Kind::GaugeI64,
@@ -65,6 +67,7 @@ impl Kind {
         Kind::State,
         Kind::Samples,
         Kind::Events,
+        Kind::InFlight,
     ];
 
     /// The kind with this number; `None` for one this version does not know.
@@ -87,6 +90,7 @@ impl Kind {
             Kind::State => "state",
             Kind::Samples => "samples",
             Kind::Events => "events",
+            Kind::InFlight => "in_flight",
         }
     }
 
@@ -96,7 +100,7 @@ impl Kind {
             Kind::CounterU64 | Kind::CounterF64 | Kind::Number => Space::Counters,
             Kind::GaugeI64 | Kind::GaugeF64 | Kind::TimeMark | Kind::State => Space::Gauges,
             Kind::HistogramInteger | Kind::HistogramFloat | Kind::HistogramClassic => Space::Blocks,
-            Kind::Samples | Kind::Events => Space::Blocks,
+            Kind::Samples | Kind::Events | Kind::InFlight => Space::Blocks,
         }
     }
 

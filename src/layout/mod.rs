@@ -27,6 +27,7 @@ pub mod events;
 pub mod fields;
 pub mod geometry;
 pub mod header;
+pub mod in_flight;
 pub mod kind;
 pub mod labels;
 pub mod record;

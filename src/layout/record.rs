@@ -25,6 +25,7 @@ use super::block::BlockShape;
 use super::error::RecordError;
 use super::events::{EVENTS_SHARED_LENGTH, EventsShape, MAX_SCHEMA_LENGTH};
 use super::fields::fields;
+use super::in_flight::InFlightShape;
 use super::kind::{Kind, Merge, Space};
 use super::samples::SamplesShape;
 use super::{Fnv, WORD_LENGTH, geometry::Geometry};
@@ -171,13 +172,15 @@ pub enum Buckets {
     Samples(SamplesShape),
     /// No buckets, but a ring of events: its shape, and where its schema is.
     Events(EventsShape, TextRange),
+    /// No buckets of a histogram, but those of a table of what is in flight.
+    InFlight(InFlightShape),
 }
 
 impl Buckets {
     /// How many; 0 if it is not a histogram.
     pub fn count(&self) -> usize {
         match self {
-            Buckets::None | Buckets::Events(..) | Buckets::Samples(_) => 0,
+            Buckets::None | Buckets::Events(..) | Buckets::Samples(_) | Buckets::InFlight(_) => 0,
             Buckets::Exponential(parameters) => parameters.buckets(),
             Buckets::Classic(bounds) => bounds.length as usize / WORD_LENGTH as usize + 1,
         }
@@ -244,6 +247,7 @@ impl Record {
                     Buckets::None => {}
                     Buckets::Exponential(parameters) => words[BUCKETS_WORD] = pack_exponential(parameters),
                     Buckets::Classic(bounds) => words[EXTRA_WORD] = bounds.pack(),
+                    Buckets::InFlight(shape) => words[BUCKETS_WORD] = shape.pack(),
                     Buckets::Samples(shape) => words[BUCKETS_WORD] = shape.shown() as u64,
                     Buckets::Events(shape, schema) => {
                         (words[BUCKETS_WORD], words[EXTRA_WORD]) = (shape.pack(), schema.pack());
@@ -315,6 +319,9 @@ impl Record {
                     TextRange::validate(words[EXTRA_WORD], "schema", (1, MAX_SCHEMA_LENGTH), geometry)?;
                 Buckets::Events(shape, schema)
             }
+            Kind::InFlight => {
+                Buckets::InFlight(InFlightShape::unpack(words[BUCKETS_WORD]).ok_or(bad_buckets)?)
+            }
             _ => Buckets::None,
         };
         let statuses = match kind {
@@ -331,6 +338,7 @@ impl Record {
             Buckets::None => 0,
             Buckets::Samples(shape) => shape.length(),
             Buckets::Events(shape, _) => shape.length(),
+            Buckets::InFlight(shape) => shape.length(),
             _ => BlockShape::new(buckets.count(), usize::from(ring_slots)).length(),
         };
         if words[LENGTH_WORD] != expected
@@ -374,6 +382,7 @@ impl SeriesRecord {
         match self.buckets {
             Buckets::None => 0,
             Buckets::Samples(shape) => shape.length(),
+            Buckets::InFlight(shape) => shape.length(),
             Buckets::Events(..) => EVENTS_SHARED_LENGTH,
             _ => self.shape().shared_length(),
         }
@@ -382,7 +391,9 @@ impl SeriesRecord {
     /// Its block, if it is a histogram; else an empty one.
     pub fn shape(&self) -> BlockShape {
         match self.buckets {
-            Buckets::None | Buckets::Events(..) | Buckets::Samples(_) => BlockShape::new(0, 0),
+            Buckets::None | Buckets::Events(..) | Buckets::Samples(_) | Buckets::InFlight(_) => {
+                BlockShape::new(0, 0)
+            }
             _ => BlockShape::new(self.buckets.count(), usize::from(self.ring_slots)),
         }
     }

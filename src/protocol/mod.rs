@@ -14,6 +14,7 @@
 //! | [`ids`] | ids that are never given twice |
 //! | [`events`] | a ring of events per lane, of which each reader gets every one once or counts it as lost |
 //! | [`samples`] | the last values, in a ring per lane |
+//! | [`in_flight`] | entries of what is being worked on: one word says who, and for the how-manieth time |
 //! | [`reset`] | two tables of baselines, of which one word says which is in force |
 //!
 //! Each file proves its algorithm above its code; `tests/loom_*.rs` check every ordering and every rule by breaking it.
@@ -23,6 +24,7 @@ pub mod events;
 pub mod gauge;
 pub mod histogram;
 pub mod ids;
+pub mod in_flight;
 pub mod index;
 pub mod latch;
 pub mod placement;

@@ -1,4 +1,5 @@
-//! Whether the owner behind a tag is dead, for who wants what it left: a lane, or an entry of the error log. No heap; a few system
+//! Whether the owner behind a tag is dead, for who wants what it left: a lane, or an entry of the error log or
+//! of what is in flight. No heap; a few system
 //! calls, and only if somebody has to be asked for.
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -9,9 +10,16 @@ use crate::layout::directory::*;
 use crate::layout::geometry::MAX_PROCESS_SLOTS;
 use crate::sync::Acquire;
 
+/// The tag of who has a slot, alive or dead; `None` if nobody has. No system call.
+pub(crate) fn present_tag(attachment: &Attachment, slot: u64) -> Option<OwnerTag> {
+    let entry = attachment.geometry.process_entry_offset(slot);
+    let owner = SlotOwner(attachment.word(entry + PROCESS_OWNER_OFFSET).load(Acquire));
+    (owner.state() != SlotState::Free).then(|| OwnerTag::new(slot, owner.incarnation()))
+}
+
 /// Who is dead. That a slot's owner lives is remembered for one search; that it is dead is not: meanwhile another process may have
 /// taken the slot, and its lanes carry a tag that looked dead a moment ago.
-pub(super) struct Liveness<'a> {
+pub(crate) struct Liveness<'a> {
     attachment: &'a Attachment,
     file: Option<OwnedFd>,
     opened: bool,
@@ -20,7 +28,7 @@ pub(super) struct Liveness<'a> {
 }
 
 impl<'a> Liveness<'a> {
-    pub(super) fn new(attachment: &'a Attachment) -> Self {
+    pub(crate) fn new(attachment: &'a Attachment) -> Self {
         Self {
             attachment,
             file: None,
@@ -30,7 +38,7 @@ impl<'a> Liveness<'a> {
     }
 
     /// Is nobody alive behind this tag?
-    pub(super) fn is_dead(&mut self, tag: OwnerTag) -> bool {
+    pub(crate) fn is_dead(&mut self, tag: OwnerTag) -> bool {
         // A tag that names no slot is damage; nobody can be alive behind it, nor is it worth trusting.
         let Some(slot) = tag.slot(self.attachment.geometry.capacities.process_slots) else {
             return false;

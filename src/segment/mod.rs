@@ -30,7 +30,7 @@ pub(crate) mod fork;
 pub(crate) mod host;
 mod ids;
 pub(crate) mod lane;
-mod liveness;
+pub(crate) mod liveness;
 #[cfg(feature = "named")]
 mod named;
 pub(crate) mod open;
@@ -57,7 +57,8 @@ use self::replace::Old;
 use crate::error::{LayoutError, OpenError};
 use crate::instrument::{Builder, EventsBuilder};
 use crate::instrument::{
-    Counter, FloatCounter, FloatGauge, FloatHistogram, Gauge, Histogram, Number, Samples, State, TimeMark,
+    Counter, FloatCounter, FloatGauge, FloatHistogram, Gauge, Histogram, InFlight, Number, Samples, State,
+    TimeMark,
 };
 use crate::layout::geometry::Capacities;
 use crate::layout::header::{NEXT_ID_OFFSET, RETIRED_OFFSET};
@@ -344,6 +345,11 @@ impl Segment {
         let attachment = self.attachment.as_ref()?;
         let (kind, merge) = registry::find_family(attachment, name)?;
         kind.zip(merge)
+    }
+
+    /// What is being worked on, over all processes: which key, since when, for the how-manieth time, by whom.
+    pub fn in_flight<'a>(&'a self, name: &'a str) -> Builder<'a, InFlight> {
+        Builder::new(self.attachment.as_ref(), name)
     }
 
     /// Gets this thread its lane now instead of at its first operation. Returns whether it has one; if not it uses the shared lane.

@@ -22,6 +22,7 @@ use crate::error::RegisterError;
 use crate::layout::block::BlockShape;
 use crate::layout::events::{EVENTS_SHARED_LENGTH, EventsShape};
 use crate::layout::header::*;
+use crate::layout::in_flight::InFlightShape;
 use crate::layout::kind::{Kind, Merge, Space};
 use crate::layout::record::*;
 use crate::layout::samples::SamplesShape;
@@ -50,6 +51,8 @@ pub(crate) struct SeriesKey<'a> {
     pub(crate) factor: f64,
     /// Parameters of exponential buckets, or none.
     pub(crate) exponential: Option<crate::buckets::Exponential>,
+    /// How large a table of what is in flight is, or none.
+    pub(crate) in_flight: Option<InFlightShape>,
     /// Parameters of a ring of events, or none.
     pub(crate) events: Option<EventsShape>,
     /// Classic bounds, as the bytes of their words, the statuses of a state, encoded, or the schema of events; empty for other kinds.
@@ -162,7 +165,8 @@ pub(crate) fn register_series(attachment: &Attachment, key: SeriesKey<'_>) -> Re
     let parameters = match (key.exponential, key.events, key.samples) {
         (Some(parameters), ..) => pack_exponential(parameters),
         (_, Some(events), _) => events.pack(),
-        (.., samples) => samples.map_or(0, |samples| samples.shown() as u64),
+        (.., Some(samples)) => samples.shown() as u64,
+        _ => key.in_flight.map_or(0, InFlightShape::pack),
     };
     let matches = |number: u64| {
         let shape = tables.load(number, SHAPE_WORD);
@@ -238,6 +242,7 @@ fn publish_series(
             (Some(parameters), ..) => Buckets::Exponential(parameters),
             (_, Some(shape), _) => Buckets::Events(shape, extra),
             (.., Some(samples)) => Buckets::Samples(samples),
+            _ if let Some(shape) = key.in_flight => Buckets::InFlight(shape),
             _ if key.extra.is_empty() || key.kind == Kind::State => Buckets::None,
             _ => Buckets::Classic(extra),
         },
@@ -269,6 +274,9 @@ fn block_lengths(key: &SeriesKey<'_>) -> Option<(u64, u64)> {
     if let Some(samples) = key.samples {
         return Some((samples.length(), samples.length()));
     }
+    if let Some(shape) = key.in_flight {
+        return Some((shape.length(), shape.length()));
+    }
     match key.events {
         Some(shape) => Some((shape.length(), EVENTS_SHARED_LENGTH)),
         None => block_shape_of(key).map(|shape| (shape.length(), shape.shared_length())),
@@ -279,6 +287,7 @@ fn full(key: &SeriesKey<'_>, capacity: u64, option: &'static str) -> RegisterErr
     let what = match key.kind.space() {
         Space::Counters => "counter",
         Space::Gauges => "gauge",
+        Space::Blocks if key.kind == Kind::InFlight => "table of what is in flight",
         Space::Blocks if key.kind.is_histogram() => "histogram block",
         Space::Blocks if key.kind == Kind::Events => "ring of events",
         Space::Blocks => "block",
@@ -358,9 +367,10 @@ fn make_ready(
         Space::Gauges => Ok(()),
         Space::Blocks => {
             let length = block_lengths(key).map_or(0, |(_, shared)| shared);
-            let what = match key.kind.is_histogram() {
-                true => "a histogram in the shared lane",
-                false => "a block in the shared lane",
+            let what = match key.kind {
+                Kind::InFlight => "a table of what is in flight",
+                kind if kind.is_histogram() => "a histogram in the shared lane",
+                _ => "a block in the shared lane",
             };
             commit(
                 attachment,

@@ -17,6 +17,7 @@
 //! | `samples` | the last values of a series, and figures of them |
 //! | `pool` | reading them over all lanes |
 //! | `errors` | the error log |
+//! | `in_flight` | what is in flight |
 //! | `json` | the JSON schema (feature `serde`) |
 //! | `time` | times as text |
 
@@ -25,6 +26,7 @@ mod catalog;
 pub(crate) mod contents;
 mod errors;
 pub(crate) mod events;
+pub(crate) mod in_flight;
 #[cfg(feature = "serde")]
 mod json;
 mod lanes;
@@ -48,6 +50,7 @@ pub use crate::layout::statuses::Status;
 
 pub(crate) use baseline::can_be_reset;
 pub use events::EventTotals;
+pub use in_flight::{InFlight, InFlightEntry};
 pub use number::Number;
 pub(crate) use reader::{Baseline, BaselineCell};
 pub use reader::{Clocks, Reader};
@@ -198,6 +201,8 @@ pub enum Value {
     Samples(Box<Samples>),
     /// How many events there were and are.
     Events(EventTotals),
+    /// What is in flight.
+    InFlight(Box<InFlight>),
 }
 
 /// One process' status and streak.
@@ -412,7 +417,7 @@ pub struct Process {
 pub enum PerProcess {
     /// Counter: since the process took its lanes.
     Counter(Number),
-    /// Gauge: its value.
+    /// Gauge: its value. Of what is in flight: how many of the keys it works on.
     Gauge(Number),
     /// Time mark: nanoseconds since 1970.
     TimeMark(u64),

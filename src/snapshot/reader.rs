@@ -36,6 +36,9 @@ use crate::segment::file_system::FileSystem;
 use crate::segment::host;
 use crate::segment::open::{Access, read_header};
 
+/// Keys in flight that are listed of a series unless asked otherwise.
+const IN_FLIGHT_ENTRIES: usize = 100;
+
 /// Reads one segment, without ever disturbing its writers. Cost of a snapshot: every touched cell is copied once, so some
 /// microseconds for a hundred series and a dozen threads; memory: one copy of each histogram of each lane.
 pub struct Reader {
@@ -54,6 +57,7 @@ pub struct Reader {
     errors: ErrorLog,
     health: ReaderHealth,
     per_process: bool,
+    in_flight_entries: usize,
     clocks: Option<Clocks>,
 }
 
@@ -122,6 +126,7 @@ impl Reader {
             errors: ErrorLog::default(),
             health: ReaderHealth::default(),
             per_process: false,
+            in_flight_entries: IN_FLIGHT_ENTRIES,
             clocks: None,
         };
         match reader.refresh_owners() {
@@ -234,6 +239,13 @@ impl Reader {
     /// pass over the lanes.
     pub fn per_process(&mut self, wanted: bool) -> &mut Self {
         self.per_process = wanted;
+        self
+    }
+
+    /// How many of the keys in flight of a series shall snapshots list ([`InFlight::entries`](super::InFlight::entries)), oldest first? 100 at
+    /// first.
+    pub fn in_flight_entries(&mut self, most: usize) -> &mut Self {
+        self.in_flight_entries = most;
         self
     }
 

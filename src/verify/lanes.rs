@@ -30,6 +30,10 @@ pub(super) fn check(pass: &mut Pass<'_, '_>, lane: &Lane, declared: &Declared) {
     let is_set = |granule: u64| bitmap[(granule / WORD_BITS) as usize] >> (granule % WORD_BITS) & 1 == 1;
     let mut unknown = bitmap.clone();
     for (entry, series, placement) in declared.placed(Space::Blocks) {
+        if series.record.kind == Kind::InFlight {
+            // It has nothing in lanes: its bits are nobody's.
+            continue;
+        }
         let granule = placement / BLOCK_GRANULE_LENGTH;
         if is_set(granule) {
             unknown[(granule / WORD_BITS) as usize] &= !(1 << (granule % WORD_BITS));

@@ -48,6 +48,7 @@ mod events;
 mod findings;
 mod gauges;
 mod header;
+mod in_flight;
 mod index;
 mod lanes;
 pub(crate) mod opened;

@@ -327,6 +327,8 @@ pub fn offset_constant(structure: &Structure, field: &Field) -> String {
         "error_entry" => "error",
         "reset_block" => "reset",
         "ring_slot" => "ring",
+        "in_flight_block" => "in_flight",
+        "in_flight_text" => "key",
         other => other,
     };
     let rest = field
@@ -357,6 +359,10 @@ fn about(structure: &Structure) -> &'static str {
                     * buckets, and there sum_odd counts the records that have landed."
         }
         "state" => "The head of a copy in latch and ring; its buckets follow.",
+        "in flight block" => {
+            "Line 0 of a table of what is in flight; its buckets follow. In the shared lane only."
+        }
+        "in flight text" => "The line of an entry's key.",
         "ring slot" => "The head of a copy in the ring; a state follows.",
         "events block" => {
             "Line 0 of a block of events; the records follow. In the shared lane there is nothing else."

@@ -84,6 +84,10 @@ fn compare(found: &str, series: &Series, trust: Trust) {
         Value::Number(Number::F64(value)) => return float(found, Some(*value), 0.0, series),
         Value::Number(Number::I64(value)) => value.to_string(),
         Value::Samples(value) => format!("recorded={}", value.count),
+        Value::InFlight(value) => format!(
+            "in_flight={} parked={} overflow={} forgotten={}",
+            value.number, value.parked, value.overflow, value.forgotten
+        ),
         Value::Histogram(value) => return histogram(found, value, series, trust),
         other => panic!("{other:?}"),
     };

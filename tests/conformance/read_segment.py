@@ -11,6 +11,7 @@ sections of SPEC.md. The modules in the folder `segment_reader`, each built on t
     errors.py     9.10, 10.18         the error log
     resets.py     9.11, 10.19         what was reset
     processes.py  10.4, 10.5, 10.16   owners
+    in_flight.py  9.14, 10.23         what is in flight
     blocks.py     10.11 to 10.14      copying what others are writing
     sequence.py   10.15, 12.3         never less than before
     merging.py    14                  histograms: sums, windows, quantiles
@@ -35,6 +36,7 @@ sys.dont_write_bytecode = True
 
 from segment_reader import layout
 from segment_reader.errors import ErrorLog
+from segment_reader.in_flight import InFlight
 from segment_reader.layout import CAPACITIES, GAUGES, WORD_MASK, Kind, Merge, Refused, Segment
 from segment_reader.merging import Histogram, Number, Windows, compensated
 from segment_reader.processes import Process
@@ -43,6 +45,7 @@ from segment_reader.samples import Samples
 
 Json = dict[str, Any]
 
+IN_FLIGHT_ENTRIES = 100
 QUANTILES = ("0.5", "0.9", "0.99", "0.999")
 PERCENTILES = ("50", "95", "99", "100")
 
@@ -83,6 +86,24 @@ def samples_of(samples: Samples) -> Json:
         "values": [finite(value) for value in samples.values],
         **({"overtaken": samples.overtaken} if samples.overtaken else {}),
     }
+
+
+def seconds_of(us: int) -> float:
+    return float(us) / 1e6
+
+
+def in_flight(found: InFlight) -> Json:
+    def work(of: Any) -> Json:
+        key, is_cut = of.key or (None, False)
+        return {"key": key, "truncated": is_cut, "runs": of.runs,
+                "age_seconds": None if of.age_us is None else seconds_of(of.age_us),
+                "slot": of.process.slot, "process": of.process.name}
+
+    ages = found.ages
+    return {"in_flight": len(found.works), "age_seconds": seconds_of(sum(ages)),
+            "oldest_seconds": seconds_of(max(ages)) if ages else None, "unknown_ages": len(found.works) - len(ages),
+            "parked": found.parked, "overflow": found.overflow, "forgotten": found.forgotten,
+            "capacity": found.capacity, "entries": [work(each) for each in found.works[:IN_FLIGHT_ENTRIES]]}
 
 
 def is_of_the_dead(snapshot: Snapshot, tag: int) -> bool:
@@ -197,6 +218,8 @@ class Printer:
             shown["healthy"] = all(state.healthy for state in reading.states)
             shown["states"] = [{"process": state.process.name, "status": state.status, "streak": state.streak,
                                 "healthy": state.healthy} for state in reading.states]
+        elif reading.in_flight is not None:
+            shown |= in_flight(reading.in_flight)
         elif family.kind in GAUGES and family.merge == Merge.EACH:
             shown["values"] = [
                 {"process": process.name, "slot": process.slot, "value": finite(value)} for process, value in reading.each

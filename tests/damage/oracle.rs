@@ -148,7 +148,7 @@ fn derived(words: &[u64]) -> Vec<(usize, &'static str, u128)> {
 }
 
 /// Kinds that are assigned: SPEC.md 8.1.
-const KINDS: [u64; 12] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+const KINDS: [u64; 13] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15];
 
 /// The record that one damaged word makes a reader skip, and the rule; `None` where the text leaves more than one answer, or none.
 pub fn skipped(damaged: &Damaged) -> Option<(u64, &'static str)> {
@@ -183,6 +183,8 @@ pub fn skipped(damaged: &Damaged) -> Option<(u64, &'static str)> {
         "factor" if !(f64::from_bits(new).is_finite() && f64::from_bits(new) > 0.0) => "V-25: ",
         "buckets" if (5..=6).contains(&kind) && new >> 48 != 0 => "V-25: ",
         "buckets" if kind == 11 && !(1..=4096).contains(&new) => "V-25: ",
+        "buckets" if kind == 15 && new > 12 => "V-25: ",
+        "buckets" if kind == 15 => "V-26: ",
         "length" => "V-26: ",
         "unit" if new == 0 || new > geometry.records => "V-27: ",
         "cell" if new == 0 => "V-28: ",

@@ -157,7 +157,7 @@ pub fn changed(base: &Image, sound: &Snapshot, damaged: &Damaged, found: &Snapsh
             };
             touched.field == "cell" || merges || of == name && (*is_family || own == labels)
         }
-        Place::Process => kind.space() == Space::Gauges,
+        Place::Process => kind.space() == Space::Gauges || kind == Kind::InFlight,
         Place::Lane => kind.space() != Space::Gauges,
         Place::Text => true,
         Place::Error => false,

@@ -326,7 +326,7 @@ proptest! {
                     let buckets = match record.buckets {
                         Buckets::Exponential(parameters) => parameters.buckets(),
                         Buckets::Classic(bounds) => bounds.length as usize / 8 + 1,
-                        Buckets::None | Buckets::Events(..) | Buckets::Samples(_) => 0,
+                        _ => 0,
                     };
                     let shape = BlockShape::new(buckets, usize::from(record.ring_slots));
                     prop_assert_eq!(record.length, shape.length());

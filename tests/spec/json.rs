@@ -83,6 +83,7 @@ fn within(object: &'static str, member: &str) -> &'static str {
         ("series", "values") => "each",
         ("series", "states") => "state",
         ("series", "buckets") => "bucket",
+        ("series", "entries") => "entry",
         ("series", "windows") => "window",
         ("snapshot", "processes") => "process",
         ("process", "values") => "value",

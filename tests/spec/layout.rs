@@ -25,6 +25,8 @@ const ORDER: &[&str] = &[
     "event",
     "samples block",
     "sample",
+    "in flight block",
+    "in flight text",
 ];
 
 #[test]

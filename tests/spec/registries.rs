@@ -2,7 +2,9 @@
 
 use shmetrics::buckets::{Classic, Exponential};
 use shmetrics::layout::kind::{Kind, Merge, Space};
-use shmetrics::layout::{block, directory, error_log, events, geometry, header, labels, record, statuses};
+use shmetrics::layout::{
+    block, directory, error_log, events, geometry, header, in_flight, labels, record, statuses,
+};
 use shmetrics::{Preset, SegmentOptions, Unit, Value};
 
 use crate::document::{Document, number};
@@ -102,6 +104,8 @@ fn limits_are_those_of_the_code() {
         ("MAX_ERRORS", &[geometry::MAX_ERRORS as i128]),
         ("MAX_RESET_TABLES", &[geometry::MAX_RESET_TABLES as i128]),
         ("ERROR_TEXT_LENGTH", &[error_log::ERROR_TEXT_LENGTH as i128]),
+        ("MAX_IN_FLIGHT", &[in_flight::MAX_IN_FLIGHT as i128]),
+        ("KEY_TEXT_LENGTH", &[in_flight::KEY_TEXT_LENGTH as i128]),
         ("MIN_EPOCH_LENGTH_NS", &[geometry::MIN_EPOCH_LENGTH_NS as i128]),
         ("MAX_EPOCH_LENGTH_NS", &[geometry::MAX_EPOCH_LENGTH_NS as i128]),
         ("BLOCK_GRANULE_LENGTH", &[geometry::BLOCK_GRANULE_LENGTH as i128]),

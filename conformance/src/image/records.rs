@@ -83,6 +83,8 @@ pub enum Scheme {
     Events(EventsShape, String),
     /// No buckets: samples, and how many are shown.
     Samples(SamplesShape),
+    /// No histogram, but a table of what is in flight, of this power of two of buckets.
+    InFlight(u8),
 }
 
 /// What makes a series besides its family and labels.
@@ -153,6 +155,14 @@ impl Parameters {
     pub fn samples(shown: u64) -> Self {
         Parameters {
             scheme: Scheme::Samples(SamplesShape::new(shown).expect("a number of samples within its limits")),
+            ..Self::plain()
+        }
+    }
+
+    /// Of what is in flight: so many buckets, as a power of two.
+    pub fn in_flight(log2_buckets: u8) -> Self {
+        Parameters {
+            scheme: Scheme::InFlight(log2_buckets),
             ..Self::plain()
         }
     }
@@ -317,6 +327,9 @@ impl Image {
         match &parameters.scheme {
             Scheme::None if series.kind != Kind::State => {}
             Scheme::Events(..) => {}
+            Scheme::InFlight(log2) => {
+                self.set(place, "buckets", u64::from(*log2));
+            }
             Scheme::None | Scheme::Classic(_) => {
                 self.set(place, "extra", extra);
             }
@@ -437,6 +450,7 @@ impl Series {
         match &self.scheme {
             Scheme::Events(shape, _) => shape.length(),
             Scheme::Samples(shape) => shape.length(),
+            Scheme::InFlight(log2) => ((1 + (9 << log2)) | 1) * LINE_LENGTH,
             _ if self.kind.is_histogram() => self.shape.length(),
             _ => 0,
         }
@@ -447,6 +461,7 @@ impl Series {
         match &self.scheme {
             Scheme::Events(..) => EVENTS_SHARED_LENGTH,
             Scheme::Samples(shape) => shape.length(),
+            Scheme::InFlight(_) => self.length(),
             _ => self.shape.shared_length(),
         }
     }
@@ -456,7 +471,7 @@ impl Scheme {
     /// Number of buckets; 0 if there are none.
     pub fn buckets(&self) -> usize {
         match self {
-            Scheme::None | Scheme::Events(..) | Scheme::Samples(_) => 0,
+            Scheme::None | Scheme::Events(..) | Scheme::Samples(_) | Scheme::InFlight(_) => 0,
             Scheme::Exponential(buckets) => buckets.buckets(),
             Scheme::Classic(bounds) => bounds.len() + 1,
         }

@@ -54,6 +54,7 @@ impl Plan {
                     Value::Number(value) => super::float(value),
                     Value::GaugeI64(Some(value)) => value as f64,
                     Value::GaugeF64(Some(value)) => value,
+                    Value::InFlight(ref value) => value.number as f64,
                     ref other => match crate::each::as_gauge(other) {
                         Some(number) => float(number),
                         None => return,

@@ -223,6 +223,7 @@ impl Told {
         let number = match *value {
             Value::Number(number) => Some(number),
             Value::Events(totals) => Some(Number::U64(totals.written)),
+            Value::InFlight(ref keys) => Some(Number::U64(keys.number)),
             ref other => as_gauge(other),
         };
         let (kind, bits) = match number {

@@ -8,8 +8,8 @@ use serde::ser::{SerializeMap, Serializer};
 use super::{Bound, Buckets, Labels, List, Quantiles, finite, rfc3339};
 use crate::layout::kind::Space;
 use crate::snapshot::{
-    ErrorEntry, Health, Histogram, Losses, PerProcess, Process, ProcessState, ProcessValue, Quality,
-    ReaderHealth, Samples, SegmentFacts, Series, Skipped, Snapshot, Value, Window,
+    ErrorEntry, Health, Histogram, InFlight, InFlightEntry, Losses, PerProcess, Process, ProcessState,
+    ProcessValue, Quality, ReaderHealth, Samples, SegmentFacts, Series, Skipped, Snapshot, Value, Window,
 };
 
 #[derive(Serialize)]
@@ -130,6 +130,7 @@ impl Serialize for SeriesView<'_> {
                 map.serialize_entry("states", &List(|| states.iter().map(StateView::new)))?;
             }
             Value::Samples(samples) => samples_entries(&mut map, samples, true)?,
+            Value::InFlight(in_flight) => in_flight_entries(&mut map, in_flight)?,
         }
         map.end()
     }
@@ -187,6 +188,41 @@ impl Serialize for Percentiles<'_> {
         let names = [("50", 50.0), ("95", 95.0), ("99", 99.0), ("100", 100.0)];
         serializer
             .collect_map(names.map(|(name, percent)| (name, self.0.nearest_rank(percent).and_then(finite))))
+    }
+}
+
+fn in_flight_entries<M: SerializeMap>(map: &mut M, value: &InFlight) -> Result<(), M::Error> {
+    map.serialize_entry("in_flight", &value.number)?;
+    map.serialize_entry("age_seconds", &value.age_seconds())?;
+    map.serialize_entry("oldest_seconds", &value.oldest_seconds())?;
+    map.serialize_entry("unknown_ages", &value.unknown_ages)?;
+    map.serialize_entry("parked", &value.parked)?;
+    map.serialize_entry("overflow", &value.overflow)?;
+    map.serialize_entry("forgotten", &value.forgotten)?;
+    map.serialize_entry("capacity", &value.capacity)?;
+    map.serialize_entry("entries", &List(|| value.entries.iter().map(InFlightView::new)))
+}
+
+#[derive(Serialize)]
+struct InFlightView<'a> {
+    key: Option<&'a str>,
+    truncated: bool,
+    runs: u64,
+    age_seconds: Option<f64>,
+    slot: u64,
+    process: Cow<'a, str>,
+}
+
+impl<'a> InFlightView<'a> {
+    fn new(of: &'a InFlightEntry) -> Self {
+        InFlightView {
+            key: of.key(),
+            truncated: of.is_truncated(),
+            runs: of.runs,
+            age_seconds: of.age_seconds(),
+            slot: of.slot,
+            process: process_name(&of.role, of.slot),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::segment::open::stored_records;
 use crate::snapshot::baseline::{Baselines, can_be_reset};
 use crate::snapshot::catalog::{Catalog, CounterCell, Group, Member};
 use crate::snapshot::events::{self, EventTotals};
+use crate::snapshot::in_flight;
 use crate::snapshot::lanes::{self, Lane, Memory, Source};
 use crate::snapshot::merge::{self, Compensated};
 use crate::snapshot::owners::Owners;
@@ -137,6 +138,15 @@ impl Reader {
                 }
                 Value::State(states) => fill_states(states, group, &self.owners, words, geometry),
                 Value::Samples(samples) => pool::fill(samples, group, source, &mut self.sums.pool),
+                Value::InFlight(value) => {
+                    let source = in_flight::Source {
+                        words,
+                        geometry,
+                        owners: &self.owners,
+                        now_ns: now.monotonic_ns,
+                    };
+                    in_flight::fill(value, group.shown().iter(), source, self.in_flight_entries);
+                }
                 value => gauge_value(value, group, &self.owners, words, geometry),
             }
             if !(group.description.overflow && is_zero(&series.value)) {
@@ -217,6 +227,7 @@ fn empty_value(group: &Group) -> Value {
         (Kind::TimeMark, ..) => Value::TimeMark(None),
         (Kind::State, ..) => Value::State(Vec::new()),
         (Kind::Events, ..) => Value::Events(EventTotals::default()),
+        (Kind::InFlight, ..) => Value::InFlight(Box::default()),
         (_, _, scheme) => Value::Histogram(Box::new(Histogram {
             count: 0,
             sum: 0.0,
@@ -249,6 +260,7 @@ fn is_zero(value: &Value) -> bool {
             histogram.count == 0 && histogram.invalid == 0 && histogram.quality == Quality::Exact
         }
         Value::Events(totals) => *totals == EventTotals::default(),
+        Value::InFlight(in_flight) => in_flight.says_nothing(),
     }
 }
 

@@ -12,12 +12,12 @@ use crate::layout::directory::*;
 use crate::layout::kind::{Kind, Merge, Space};
 use crate::protocol::state;
 use crate::snapshot::catalog::{Catalog, CounterCell, Group, Member};
-use crate::snapshot::events;
 use crate::snapshot::lanes::{Lane, Memory, Source};
 use crate::snapshot::merge::{self, Compensated};
 use crate::snapshot::owners::Owners;
 use crate::snapshot::pool::{self, Pool};
 use crate::snapshot::{Number, PerProcess, Process, Samples};
+use crate::snapshot::{events, in_flight};
 use crate::sync::{Acquire, fence};
 use crate::words::ReadWords;
 
@@ -174,6 +174,16 @@ fn add_values(
                 let is_told = part.count > 0;
                 samples += usize::from(is_told);
                 is_told.then(|| PerProcess::Samples(samples - 1))
+            }
+            Space::Blocks if kind == Kind::InFlight => {
+                let source = in_flight::Source {
+                    words: source.words,
+                    geometry: source.geometry,
+                    owners,
+                    now_ns: 0,
+                };
+                let number = in_flight::of_process(group.shown().iter(), source, process.slot);
+                (number != 0).then_some(PerProcess::Gauge(Number::U64(number)))
             }
             Space::Blocks => (part.whole != 0).then(|| PerProcess::Histogram {
                 count: part.whole,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from .blocks import BASELINE_COUNT, BASELINE_SUM, Block, State
 from .buckets import Scheme, common_scheme
 from .events import Event, Totals, merged
+from .in_flight import InFlight, InFlightShape, of_process, read
 from .layout import (
     COUNTERS, GAUGES, HISTOGRAMS, KEPT_AFTER_DEATH, LANE_BASELINE_COUNTERS, LANE_BASELINE_OWNER, LANE_BASELINE_WORD, LANE_COMMITTED,
     LANE_INCARNATION, LANE_OWNER, SHARED_LANE, WORD_MASK, Kind, Merge, Segment, acquire_fence, float_of,
@@ -68,6 +69,7 @@ class Reading:
     samples: Samples | None = None
     windows: Windows = field(default_factory=list)
     events: Totals | None = None
+    in_flight: InFlight | None = None
 
     def says_nothing(self, kind: Kind) -> bool:
         """Overflow series are hidden then."""
@@ -77,6 +79,8 @@ class Reading:
             return self.samples.count == self.samples.invalid == 0
         if self.histogram is not None:
             return self.histogram.count == self.histogram.invalid == self.histogram.error == 0
+        if self.in_flight is not None:
+            return self.in_flight.says_nothing
         return self.value is None and not self.each and not self.states if kind in GAUGES else self.value == 0
 
 
@@ -145,6 +149,9 @@ class Reader:
             return self._counter(snapshot, group)
         if group.family.kind == Kind.EVENTS:
             return self._events(snapshot, group)
+        if group.family.kind == Kind.IN_FLIGHT:
+            now_us = snapshot.monotonic_ns // 1000
+            return Reading(in_flight=read(self.segment, self._tables(group), snapshot.processes, now_us))
         return self._gauge(snapshot, group) if group.family.kind in GAUGES else self._histogram(snapshot, group)
 
     def _counter(self, snapshot: Snapshot, group: Group) -> Reading:
@@ -273,6 +280,10 @@ class Reader:
         status = series.statuses[number]
         return State(process, status.name, streak, not 0 <= status.unhealthy_from <= streak)
 
+    def _tables(self, group: Group) -> list[tuple[int, InFlightShape]]:
+        return [(self.segment.header.shared_blocks_region + series.placement, series.table)
+                for series in group.shown if series.table is not None]
+
     # --- Histograms -------------------------------------------------------------------------------------------------
 
     def _block(self, series: Series, lane: int) -> Block | None:
@@ -351,6 +362,10 @@ class Reader:
                 samples = self._samples(snapshot, group, owned)
                 if samples.count:
                     yield group, Counted(0, samples=samples)
+                continue
+            if kind == Kind.IN_FLIGHT:
+                if number := of_process(self.segment, self._tables(group), process):
+                    yield group, Counted(number)
                 continue
             by_lane = [[lane[series.number] for series in group.shown if series.number in lane] for lane in lanes]
             count = sum(count for parts in by_lane for count, _ in parts) & WORD_MASK

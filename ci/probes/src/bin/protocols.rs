@@ -10,11 +10,13 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use shmetrics::layout::block::BlockShape;
 use shmetrics::layout::error_log::ErrorText;
 use shmetrics::layout::events::EventsShape;
+use shmetrics::layout::in_flight::{Claim, InFlightShape, KeyText};
 use shmetrics::layout::samples::SamplesShape;
 use shmetrics::protocol::error_log::{self, Logged};
 use shmetrics::protocol::histogram::{
     self, FloatSum, Head, IntegerSum, Observation, State, Torn, read_live, store_incarnation,
 };
+use shmetrics::protocol::in_flight::{self, Held, Seen};
 use shmetrics::protocol::index::{self, Probe};
 use shmetrics::protocol::placement::{self, Full};
 use shmetrics::protocol::ring::{self, NoState};
@@ -136,6 +138,22 @@ fn log_error(entries: &[AtomicU64], text: &ErrorText, tag: u64, now_ns: u64) -> 
 }
 
 #[inline(never)]
+fn start_key(
+    block: &[AtomicU64],
+    shape: InFlightShape,
+    key: &KeyText<'_>,
+    me: Claim,
+    now_us: u64,
+) -> Option<Held> {
+    in_flight::start(block, shape, key, me, now_us, |claim| claim.runs() == 9)
+}
+
+#[inline(never)]
+fn read_key(block: ReadWords<'_>, shape: InFlightShape, bucket: usize, entry: usize) -> Option<Seen> {
+    in_flight::read(block, shape, bucket, entry, |claim| claim.runs() != 9)
+}
+
+#[inline(never)]
 fn reset(word: &AtomicU64, table: &AtomicU64) {
     let number = reset::next(reset::begin(word));
     table.store(number, Relaxed);
@@ -233,6 +251,8 @@ fn main() {
     black_box(index_publish as fn(&[AtomicU64], u64, u64) -> Option<u64>);
     black_box(take_record as fn(&[AtomicU64], &AtomicU64, u64) -> Option<u64>);
     black_box(log_error as fn(&[AtomicU64], &ErrorText, u64, u64) -> Logged);
+    black_box(start_key as for<'a> fn(&[AtomicU64], InFlightShape, &KeyText<'a>, Claim, u64) -> Option<Held>);
+    black_box(read_key as for<'a> fn(ReadWords<'a>, InFlightShape, usize, usize) -> Option<Seen>);
     black_box(reset as fn(&AtomicU64, &AtomicU64));
     black_box(baseline_read as for<'a, 'b> fn(ReadWords<'a>, ReadWords<'b>) -> Option<u64>);
     black_box(event_write as fn(&AtomicU64, u64, &[AtomicU64], u64));

@@ -56,6 +56,7 @@ fn part(snapshot: &Snapshot, process: &Process) -> Snapshot {
             (PerProcess::Counter(Number::F64(value)), _) => Value::CounterF64(value),
             (PerProcess::Counter(Number::U64(value)), _) => Value::CounterU64(value),
             (PerProcess::Gauge(Number::I64(value)), _) => Value::GaugeI64(Some(value)),
+            (PerProcess::Gauge(Number::U64(value)), _) => Value::GaugeI64(i64::try_from(value).ok()),
             (PerProcess::Gauge(Number::F64(value)), _) => Value::GaugeF64(Some(value)),
             (PerProcess::Samples(at), Value::Samples(_)) => match process.samples.get(at) {
                 Some((_, samples)) => Value::Samples(Box::new(samples.clone())),

@@ -88,6 +88,20 @@ pub(super) fn values(series: &[&Series]) -> Grid {
                     row(format!("{} of {who}", title(series)), status(state));
                 }
             }
+            Value::InFlight(value) => {
+                let name = title(series);
+                let oldest = value.oldest_seconds().map_or("-".to_owned(), seconds);
+                row(format!("{name} in flight"), grouped(value.number));
+                row(format!("{name} oldest"), oldest);
+                let parts = [
+                    ("parked", value.parked),
+                    ("overflow", value.overflow),
+                    ("forgotten", value.forgotten),
+                ];
+                for (part, number) in parts.into_iter().filter(|(_, number)| *number > 0) {
+                    row(format!("{name} {part}"), grouped(number));
+                }
+            }
             _ => {}
         }
     }
