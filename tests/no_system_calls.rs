@@ -138,6 +138,8 @@ fn operations_make_no_system_call_and_allocate_nothing() {
             .register()
             .unwrap();
         let ids = segment.block_ids();
+        let working = segment.in_flight("l").capacity(8).register().unwrap();
+        let _full: Vec<_> = (0..8).map(|key| working.start(&key.to_string())).collect();
         segment.attach_thread();
         samples.record(1.0);
         // The first record of each histogram commits its block.
@@ -172,6 +174,9 @@ fn operations_make_no_system_call_and_allocate_nothing() {
                 if ids.next().is_err() || segment.next_id().is_err() {
                     return false;
                 }
+                // First starts, retries, and ends.
+                let token = working.start(["3", "6"][(n & 1) as usize]);
+                working.retry_later(token);
                 // A new epoch now and then: rotations and seals are part of recording.
                 segment.tick();
                 // Known, new, and one for which there is no entry, cut or not.
@@ -288,6 +293,8 @@ fn snapshots_make_no_system_call_and_allocate_nothing_once_warm() {
     (0..500).for_each(|n| samples.record(f64::from(n)));
     let mark = segment.time_mark("j").first().register().unwrap();
     let state = segment.state("k").status("OK", None).register().unwrap();
+    let working = segment.in_flight("l").register().unwrap();
+    let _tokens: Vec<_> = (0..100).map(|key| working.start(&key.to_string())).collect();
     counter.inc();
     gauge.set(4);
     mark.mark();

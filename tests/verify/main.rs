@@ -10,6 +10,7 @@ mod events;
 mod fixture;
 mod header;
 mod histograms;
+mod in_flight;
 mod live;
 #[path = "../support/memory.rs"]
 mod memory;

@@ -37,6 +37,8 @@ static TEMPLATE: LazyLock<Snapshot> = LazyLock::new(|| {
         .histogram_classic("histogram_classic", &[1.0])
         .register()
         .unwrap();
+    let working = segment.in_flight("in_flight").register().unwrap();
+    let _token = working.start("a key");
     let mut snapshot = Reader::open_path(&path).unwrap().snapshot().unwrap();
     snapshot.taken_at_ns = 0;
     snapshot
@@ -60,6 +62,7 @@ pub fn series(name: &str, labels: &[(&str, &str)], value: Value) -> Series {
         Value::CounterF64(_) => "counter_f64",
         Value::GaugeI64(_) => "gauge_i64",
         Value::Each(_) => "each",
+        Value::InFlight(_) => "in_flight",
         Value::Histogram(histogram) => match histogram.scheme {
             BucketScheme::Exponential(_) => "histogram_integer",
             BucketScheme::Classic(_) => "histogram_classic",
@@ -133,6 +136,16 @@ pub fn each(values: &[(&str, u64, i64)]) -> Value {
     Value::Each(values.iter().map(value).collect())
 }
 
+/// So many keys in flight, of which the oldest is ten seconds old, and some that found no entry.
+pub fn in_flight(number: u64) -> Value {
+    let Value::InFlight(mut value) = template("in_flight").value else {
+        unreachable!("keys in flight")
+    };
+    (value.number, value.age_us, value.oldest_us) = (number, 12_500_000, Some(10_000_000));
+    (value.unknown_ages, value.overflow) = (0, 3);
+    Value::InFlight(value)
+}
+
 pub fn snapshot(series: Vec<Series>) -> Snapshot {
     let mut snapshot = TEMPLATE.clone();
     snapshot.series = series;
@@ -188,6 +201,7 @@ pub fn service() -> Snapshot {
                 ("batch", 4, 6),
             ]),
         ),
+        series("requests_in_flight", &[("crawler", "a")], in_flight(3)),
         // Low bucket, two in the middle, overflow.
         described(
             series(
