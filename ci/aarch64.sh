@@ -119,7 +119,7 @@ in_order samples.r1 samples.r2
 in_order reset.r1 reset.r2
 in_order events.begin events.landed events.position
 in_order events.o1 events.o3 events.o3_end
-in_order flight.f2 flight.f4 flight.f5
+in_order flight.f2 flight.f5
 in_order flight.r1 flight.r2
 
 # The reading functions: those that have an edge of a reader.

@@ -6,6 +6,8 @@
 //! 0. Series of samples are not shown: no format has a place for the last values of something.
 //! 1. A counter's samples end with `_total`, in every format; a time mark's with `_timestamp_seconds`. A state is two families: `name`
 //!    with its streaks, and `name_healthy`.
+//!    What is in flight is a gauge of how many keys; since when they are is in JSON only, as it would be a family of its own whose name
+//!    may be taken.
 //! 2. Families of several sources with the same name and type are one.
 //! 3. Families whose names need no change come first, by name; then the others, by name. Whose names are taken is written by the
 //!    scheme `values`, also if its name is legal: `U__x`. If that is taken, too, it is left out and counted.

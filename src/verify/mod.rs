@@ -24,6 +24,7 @@
 //! | `gauges` | gauge cells |
 //! | `blocks`, `copies`, `shared` | histograms: live, sealed and ring copies, in the shared lane |
 //! | `events` | rings of events |
+//! | `in_flight` | tables of what is in flight |
 //! | `states` | what these have in common: range, extremes, sum, padding |
 //!
 //! **What is not checked**, because any number may stand there: values of counters and gauges but for floats that cannot be, sums of
