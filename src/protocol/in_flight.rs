@@ -13,7 +13,7 @@
 //! F3  the other entries of the bucket; one with the tag:
 //!       before the own one: own claim -> 0; then F1, with the runs of both
 //!       after it: its claim -> 0; then own claim -> runs of both (Release); F3 again
-//! F4  seen = start word; fence(Acquire); as long as the own claim is there: start word seen -> now; then text word, text, relaxed
+//! F4  seen = start word; fence(Acquire); if the own claim is gone, done; start word seen -> now, or F4 again; text word, text, relaxed
 //! F5  claim -> the same without `starting` (Release)
 //! ```
 //!
@@ -247,7 +247,10 @@ fn store(
     for _ in 0..ATTEMPTS {
         let seen = start.load(Relaxed);
         fence_at!("flight.f4", crate::sync::Acquire);
-        if load(place) != claim || start.compare_exchange(seen, now, Relaxed, Relaxed).is_ok() {
+        if load(place) != claim {
+            return;
+        }
+        if start.compare_exchange(seen, now, Relaxed, Relaxed).is_ok() {
             break;
         }
     }
