@@ -471,3 +471,46 @@ fn an_older_segment_and_a_bad_capacity_are_refused_with_the_reason() {
         );
     }
 }
+
+#[test]
+fn tables_of_labels_stand_apart_and_those_of_other_capacities_add_up() {
+    let scratch = Scratch::new("in-flight-labels");
+    let path = scratch.path("segment");
+    let segment = Segment::options().open_or_create_at(&path).unwrap();
+    let family = segment
+        .in_flight("requests")
+        .capacity(8)
+        .limit(1)
+        .family(["crawler"])
+        .unwrap();
+    let number = |labels: &[(&str, &str)]| {
+        let taken = snapshot(&path);
+        taken.find("requests", labels).map(|series| match &series.value {
+            Value::InFlight(found) => (found.number, found.capacity),
+            other => panic!("{other:?}"),
+        })
+    };
+    let overflow = [("shmetrics_overflow", "true")];
+    let _one = family.with(["a"]).start("key");
+    assert_eq!(
+        (number(&[("crawler", "a")]), number(&overflow)),
+        (Some((1, 8)), None)
+    );
+    // Beyond the limit: one table for the rest.
+    let _others = [
+        family.with(["b"]).start("key"),
+        family.with(["c"]).start("another"),
+    ];
+    assert_eq!(number(&overflow), Some((2, 8)));
+    // Another capacity is a second table of the series; each has its own keys.
+    let larger = segment
+        .in_flight("requests")
+        .label("crawler", "a")
+        .capacity(9)
+        .register()
+        .unwrap();
+    let token = larger.start("key");
+    assert_eq!((token.runs(), number(&[("crawler", "a")])), (1, Some((2, 24))));
+    assert!(shmetrics::reset::at_path(&path, |_| true).is_ok_and(|reset| reset.series == 0));
+    assert_eq!(number(&[("crawler", "a")]), Some((2, 24)), "it is not reset");
+}
