@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::collector::Collector;
-use super::event::{Event, FIELDS};
+use super::event::Event;
+use super::stored::FIELDS;
 use crate::events::Value;
 use crate::snapshot::Clocks;
 use crate::snapshot::time::rfc3339;

@@ -11,7 +11,7 @@
 //!
 //! | file | subject |
 //! |---|---|
-//! | `event` | the events, and how they are stored |
+//! | `event`, `stored` | the events; how they stand in a segment |
 //! | `collector` | what takes events; several at once |
 //! | `buffered` | batches in memory |
 //! | `lines` | JSON lines with a level, for a log |
@@ -29,6 +29,7 @@ mod figures;
 mod follower;
 mod lines;
 mod segment;
+mod stored;
 
 pub use self::buffered::BufferedCollector;
 pub use self::collector::{Collector, NoopCollector, Tee};

@@ -1,7 +1,8 @@
 //! Events and metrics in a segment: of all processes together, and after a crash.
 
 use super::collector::Collector;
-use super::event::{Event, NAMES, PATH_LENGTH, UNKNOWN, declare, known};
+use super::event::{Event, UNKNOWN, known};
+use super::stored::{NAMES, PATH_LENGTH, declare};
 use crate::error::{IdError, RegisterError};
 use crate::events::EventWriter;
 use crate::{Counter, Family, FloatHistogram, Gauge, Histogram, Merge, Segment, Unit};
