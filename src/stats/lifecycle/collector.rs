@@ -8,6 +8,12 @@ use super::event::Event;
 pub trait Collector: Send + Sync {
     /// Takes one event.
     fn record(&self, event: &Event<'_>);
+
+    /// Does it do anything? If not, a server need not even make the event.
+    #[inline]
+    fn is_enabled(&self) -> bool {
+        true
+    }
 }
 
 /// Takes events and does nothing: the default of a server that nobody watches. Cost: none, if the compiler sees it.
@@ -17,6 +23,11 @@ pub struct NoopCollector;
 impl Collector for NoopCollector {
     #[inline(always)]
     fn record(&self, _event: &Event<'_>) {}
+
+    #[inline(always)]
+    fn is_enabled(&self) -> bool {
+        false
+    }
 }
 
 impl<C: Collector + ?Sized> Collector for Arc<C> {
@@ -24,12 +35,22 @@ impl<C: Collector + ?Sized> Collector for Arc<C> {
     fn record(&self, event: &Event<'_>) {
         (**self).record(event);
     }
+
+    #[inline]
+    fn is_enabled(&self) -> bool {
+        (**self).is_enabled()
+    }
 }
 
 impl<C: Collector + ?Sized> Collector for &C {
     #[inline]
     fn record(&self, event: &Event<'_>) {
         (**self).record(event);
+    }
+
+    #[inline]
+    fn is_enabled(&self) -> bool {
+        (**self).is_enabled()
     }
 }
 
@@ -40,6 +61,11 @@ impl<C: Collector> Collector for Option<C> {
         if let Some(collector) = self {
             collector.record(event);
         }
+    }
+
+    #[inline]
+    fn is_enabled(&self) -> bool {
+        self.as_ref().is_some_and(Collector::is_enabled)
     }
 }
 
@@ -85,5 +111,9 @@ impl Collector for Tee {
         for collector in &self.collectors {
             collector.record(event);
         }
+    }
+
+    fn is_enabled(&self) -> bool {
+        self.collectors.iter().any(Collector::is_enabled)
     }
 }

@@ -51,6 +51,8 @@ fn d_01_all_events_with_every_field_are_recorded_over_threads_and_off_costs_noth
         off.0.record(event);
         off.1.record(event);
     });
+    assert!(!off.0.is_enabled() && !off.1.is_enabled() && !Tee::new().and(off.0).is_enabled());
+    assert!(collector.is_enabled() && Tee::new().and(off.0).and(collector.clone()).is_enabled());
     // A segment that does nothing takes everything, too.
     let noop = SegmentCollector::new(&Segment::noop()).unwrap();
     all.iter().for_each(|event| noop.record(event));
