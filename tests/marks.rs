@@ -261,12 +261,7 @@ fn what_killed_processes_marked_and_set_stands_exactly() {
         if round % 2 == 0 {
             // Stopped anywhere, it is alive, and what it did is told.
             worker.stop();
-            let (done, begun) = poll("it to stand still", || {
-                let read = || [STREAK_DONE, STREAK_BEGUN].map(|word| tally.word(word).load(Relaxed));
-                let before = read();
-                std::thread::yield_now();
-                (read() == before).then_some((before[0], before[1]))
-            });
+            let [done, begun] = [STREAK_DONE, STREAK_BEGUN].map(|word| tally.word(word).load(Relaxed));
             let shown = snapshot(&path);
             let streak = states(&shown, "state")[0].streak;
             assert!((done..=begun).contains(&streak), "{done} <= {streak} <= {begun}");

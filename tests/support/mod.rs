@@ -93,10 +93,21 @@ impl Worker {
         let _ = self.0.wait();
     }
 
-    /// Stops it with SIGSTOP, wherever it is.
+    /// Stops it with SIGSTOP, wherever it is; afterwards it stands still.
     pub fn stop(&self) {
+        let pid = self.0.id();
         // SAFETY: a signal to a child of ours that was not waited for yet.
-        unsafe { libc::kill(self.0.id() as libc::pid_t, libc::SIGSTOP) };
+        unsafe { libc::kill(pid as libc::pid_t, libc::SIGSTOP) };
+        // A signal is on its way for a while: a thread on another core goes on until it arrives.
+        poll("a child to stop", || {
+            // SAFETY: `siginfo_t` is plain data for which zeros are valid.
+            let mut told: libc::siginfo_t = unsafe { core::mem::zeroed() };
+            let flags = libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT;
+            // SAFETY: `told` is a valid `siginfo_t` that the kernel writes. Without WEXITED the child is not waited for.
+            let found = unsafe { libc::waitid(libc::P_PID, pid, &mut told, flags) };
+            // SAFETY: after `waitid`, or zeros: then nobody is told of.
+            (found == 0 && unsafe { told.si_pid() } != 0).then_some(())
+        });
     }
 
     /// Waits until it ends by itself, successfully.

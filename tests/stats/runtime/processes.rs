@@ -231,11 +231,6 @@ fn e_09_snapshots_are_detached_and_need_nothing_of_the_writer() {
     });
     // Stopped wherever it is.
     worker.stop();
-    poll("it to stand still", || {
-        let before = tally.word(BEGUN).load(Relaxed);
-        std::thread::yield_now();
-        (tally.word(BEGUN).load(Relaxed) == before).then_some(())
-    });
     let snapshot = look(&path);
     let first = View::new(&snapshot).requests(Scope::All);
     let mut changed = first.clone();
