@@ -485,6 +485,38 @@ fn a_service_tells_the_health_of_all_its_processes() {
     assert_eq!(health["configLoadCount"], 3);
 }
 
+#[cfg(feature = "stats")]
+#[test]
+fn a_monitored_service_is_ill_and_well_again_and_does_not_wait_for_the_dead() {
+    let scratch = Scratch::new("example-health");
+    let path = scratch.path("segment");
+    let mut program = Program::start("health", &[path.to_str().unwrap(), "2"]);
+    program.process.finish();
+    assert_eq!(program.after("waiting: "), ["TimedOut { in_flight: 2 }", "Idle"]);
+    assert_eq!(program.after("HTTP "), ["503, exit code 1", "200, exit code 0"]);
+    let told: Vec<serde_json::Value> = program
+        .after("{")
+        .iter()
+        .map(|line| serde_json::from_str(&format!("{{{line}")).unwrap())
+        .collect();
+    assert_eq!(
+        (&told[0]["healthy"], &told[1]["healthy"]),
+        (&false.into(), &true.into())
+    );
+    let tasks = &told[1]["tasks"];
+    assert_eq!(
+        (&tasks["started"], &tasks["completed"]),
+        (&202.into(), &200.into())
+    );
+    assert_eq!((&tasks["in_flight"], &tasks["lost"]), (&0.into(), &2.into()));
+    assert_eq!(
+        (&told[0]["tasks"]["threads"], &tasks["threads"]),
+        (&12.into(), &4.into())
+    );
+    assert_eq!(told[1]["info"]["model_version"], 7.0);
+    assert_eq!(told[1]["averages"][0]["last_100"], 1500.0);
+}
+
 #[test]
 fn wrong_usage_is_said_and_is_no_panic() {
     for name in ["prefork", "worker", "sidecar", "tokio"] {

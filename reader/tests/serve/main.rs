@@ -5,6 +5,7 @@ mod events;
 mod formats;
 mod limits;
 mod memory;
+mod monitoring;
 mod named;
 mod peers;
 mod places;
