@@ -44,6 +44,10 @@ pub(crate) enum Command {
     Inspect(Inspect),
     /// Check everything in a segment against its format, and say what breaks which rule
     Verify(Verify),
+    /// Tell whether a service is healthy, and how it fares
+    Health(Health),
+    /// Wait until nothing is in flight in any process
+    WaitIdle(WaitIdle),
     /// Let counters and histograms count from zero again
     Reset(Reset),
     /// Give a segment up: whoever opens its name next makes a new one
@@ -71,7 +75,7 @@ pub(crate) fn parse() -> Result<Command, Failure> {
             Err(Failure::Quiet)
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
-            let commands = "create, snapshot, text, watch, events, serve, pipe, inspect, verify, reset, retire, demo or torture";
+            let commands = "create, snapshot, text, watch, events, serve, pipe, inspect, verify, health, wait-idle, reset, retire, demo or torture";
             Err(Failure::Input(format!(
                 "which command? {commands}; see `shmetrics --help`"
             )))

@@ -53,6 +53,8 @@ fn run() -> Result<(), Failure> {
         Command::Pipe(flags) => command::pipe::run(&flags),
         Command::Inspect(flags) => command::inspect::run(&flags),
         Command::Verify(flags) => command::verify::run(&flags),
+        Command::Health(flags) => command::health::run(&flags),
+        Command::WaitIdle(flags) => command::wait_idle::run(&flags),
         Command::Reset(flags) => command::reset::run(&flags),
         Command::Retire(flags) => command::retire::run(&flags),
         Command::Demo(flags) => command::demo::run(&flags),

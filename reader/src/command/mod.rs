@@ -3,6 +3,7 @@
 pub(crate) mod create;
 pub(crate) mod demo;
 pub(crate) mod events;
+pub(crate) mod health;
 pub(crate) mod inspect;
 pub(crate) mod pipe;
 pub(crate) mod reset;
@@ -12,4 +13,5 @@ pub(crate) mod snapshot;
 pub(crate) mod text;
 pub(crate) mod torture;
 pub(crate) mod verify;
+pub(crate) mod wait_idle;
 pub(crate) mod watch;

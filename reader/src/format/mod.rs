@@ -6,7 +6,7 @@ pub(crate) mod json;
 pub(crate) mod table;
 mod units;
 
-pub(crate) use self::units::grouped;
+pub(crate) use self::units::{grouped, seconds};
 
 use shmetrics::Snapshot;
 

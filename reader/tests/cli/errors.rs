@@ -45,8 +45,20 @@ fn help_and_version_are_no_errors() {
         format!("shmetrics {}\n", env!("CARGO_PKG_VERSION"))
     );
     for command in [
-        "create", "snapshot", "text", "watch", "serve", "pipe", "inspect", "verify", "reset", "retire",
-        "demo", "torture",
+        "create",
+        "snapshot",
+        "text",
+        "watch",
+        "serve",
+        "pipe",
+        "inspect",
+        "verify",
+        "health",
+        "wait-idle",
+        "reset",
+        "retire",
+        "demo",
+        "torture",
     ] {
         let ended = folder.run(&[command, "--help"]);
         assert_eq!(ended.code, 0);

@@ -6,6 +6,7 @@ mod discover;
 mod enormous;
 mod errors;
 mod events;
+mod health;
 mod hex;
 mod hostile;
 mod support;
