@@ -1,12 +1,14 @@
 //! Commands and flags. Every flag has a twin in the environment: `--format` is `SHMETRICS_FORMAT`.
 
 mod flags;
+mod monitoring;
 mod serving;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 pub(crate) use self::flags::*;
+pub(crate) use self::monitoring::*;
 pub(crate) use self::serving::*;
 use crate::exit::Failure;
 
