@@ -140,6 +140,8 @@ impl Number {
     /// Makes the total over all processes this value, as far as it was counted when it looked: what others add meanwhile comes on top,
     /// and of two who set at once one comes after the other. A float total is exact to its last digits. Cost: some loads per lane and
     /// one compare-and-swap in the shared lane: for now and then, and not for every request. After a reset it is what readers show.
+    /// In a forked child that cannot open the file any more (its name is gone, privileges were dropped) it does nothing, as its parent's
+    /// part is not to be seen there.
     #[cold]
     pub fn set(&self, value: i64) {
         let Some((attachment, whole, float)) = self.shared_words() else {
@@ -147,7 +149,9 @@ impl Number {
         };
         loop {
             let seen = whole.load(Acquire);
-            let lanes = total::of_number(attachment, self.whole().shared_offset());
+            let Some(lanes) = total::of_number(attachment, self.whole().shared_offset()) else {
+                return;
+            };
             if lanes.is_float || float.load(Relaxed) != 0 {
                 return self.set_float(value as f64);
             }
@@ -166,7 +170,9 @@ impl Number {
         };
         loop {
             let seen = float.load(Acquire);
-            let lanes = total::of_number(attachment, self.whole().shared_offset());
+            let Some(lanes) = total::of_number(attachment, self.whole().shared_offset()) else {
+                return;
+            };
             let counted = whole.load(Relaxed).wrapping_add(lanes.whole) as i64 as f64;
             let wanted = plus(0, value - counted - lanes.float);
             if float.compare_exchange(seen, wanted, AcqRel, Relaxed).is_ok() {

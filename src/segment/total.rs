@@ -1,7 +1,15 @@
 //! What all lanes together have of a number, as a writer sees it that wants to set it.
+//!
+//! In a forked child its parent's lanes are covered in the mapping ([`fork`](super::fork)): what they hold is read from the file.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use rustix::fs::OFlags;
 
 use super::attachment::Attachment;
 use super::registry::number_at;
+use super::slot::open_again;
 use crate::layout::directory::{LANE_COMMITTED_OFFSET, LANE_OWNER_OFFSET};
 use crate::layout::header::RESET_OFFSET;
 use crate::layout::{LINE_LENGTH, WORD_LENGTH};
@@ -23,11 +31,13 @@ pub(crate) struct Total {
     pub(crate) is_float: bool,
 }
 
-/// Adds up the lanes. `shared_offset`: where the whole part is in the shared lane. Cost: a load or two per lane.
-pub(crate) fn of_number(attachment: &Attachment, shared_offset: u64) -> Total {
+/// Adds up the lanes. `shared_offset`: where the whole part is in the shared lane. `None`: a lane of this process' parent cannot be read,
+/// as the file cannot be opened again (its name is gone, or privileges were dropped). Cost: a load or two per lane.
+pub(crate) fn of_number(attachment: &Attachment, shared_offset: u64) -> Option<Total> {
     let geometry = &attachment.geometry;
     let placement = shared_offset.saturating_sub(geometry.shared_counters_offset) / LINE_LENGTH;
     let (mut whole, mut float, mut is_float) = (0u64, 0.0, false);
+    let mut file = None;
     for lane in 1..=geometry.capacities.lanes {
         let entry = geometry.lane_entry_offset(lane);
         let load = |offset: u64| attachment.word(entry + offset).load(Acquire);
@@ -35,17 +45,32 @@ pub(crate) fn of_number(attachment: &Attachment, shared_offset: u64) -> Total {
             continue;
         }
         let start = geometry.lane_offset(lane) + geometry.lane_counters_offset + placement * WORD_LENGTH;
-        let [first, second] = [0, WORD_LENGTH].map(|part| attachment.word(start + part).load(Relaxed));
+        let is_covered = attachment.covered[lane as usize / 64].load(Relaxed) >> (lane % 64) & 1 == 1;
+        let [first, second] = if is_covered {
+            if file.is_none() {
+                file = Some(File::from(open_again(attachment, OFlags::RDONLY)?));
+            }
+            read_words(file.as_ref()?, start)?
+        } else {
+            [0, WORD_LENGTH].map(|part| attachment.word(start + part).load(Relaxed))
+        };
         whole = whole.wrapping_add(first);
         is_float |= second != 0;
         float += f64::from_bits(second);
     }
     let (whole_before, float_before) = baseline(attachment, placement);
-    Total {
+    Some(Total {
         whole: whole.wrapping_sub(whole_before),
         float: float - float_before,
         is_float,
-    }
+    })
+}
+
+/// Both words of a number, from a lane that is committed. The file and its mappings are the same pages (SPEC.md A-5).
+fn read_words(file: &File, offset: u64) -> Option<[u64; 2]> {
+    let mut bytes = [[0; WORD_LENGTH as usize]; 2];
+    file.read_exact_at(bytes.as_flattened_mut(), offset).ok()?;
+    Some(bytes.map(u64::from_ne_bytes))
 }
 
 /// What the table in force subtracts.

@@ -138,6 +138,32 @@ fn numbers_stay_whole_until_a_float_is_added_by_anybody() {
     assert_eq!(number(&path, "balance"), Number::F64(2.0));
 }
 
+/// What its parent counted is covered in a child's mapping, and must be known there all the same.
+#[test]
+fn a_number_that_a_forked_child_sets_is_what_it_was_set_to() {
+    if let Some(path) = child_argument() {
+        let level = open(Path::new(&path)).number("level").register().unwrap();
+        let parts = open(Path::new(&path)).number("parts").register().unwrap();
+        level.add(42);
+        parts.add_float(4.5);
+        let child = fork(|| {
+            level.set(7);
+            parts.set_float(0.5);
+            // The child's own lane.
+            level.add(1);
+            0
+        });
+        return assert_eq!(wait(child), 0);
+    }
+    let scratch = Scratch::new("statistics-set-in-child");
+    let path = scratch.path("segment");
+    let _segment = open(&path);
+    let test = "a_number_that_a_forked_child_sets_is_what_it_was_set_to";
+    Worker::spawn(test, path.to_str().unwrap()).finish();
+    assert_eq!(number(&path, "level"), Number::I64(8));
+    assert_eq!(number(&path, "parts"), Number::F64(0.5));
+}
+
 #[test]
 fn a_number_that_is_set_is_what_it_was_set_to_and_what_came_after() {
     let scratch = Scratch::new("statistics-set");
