@@ -238,11 +238,11 @@ fn publish_series(
         kind: key.kind,
         labels,
         factor: key.factor,
-        buckets: match (key.exponential, key.events, key.samples) {
+        buckets: match (key.exponential, key.events, key.samples, key.in_flight) {
             (Some(parameters), ..) => Buckets::Exponential(parameters),
-            (_, Some(shape), _) => Buckets::Events(shape, extra),
-            (.., Some(samples)) => Buckets::Samples(samples),
-            _ if let Some(shape) = key.in_flight => Buckets::InFlight(shape),
+            (_, Some(shape), ..) => Buckets::Events(shape, extra),
+            (_, _, Some(samples), _) => Buckets::Samples(samples),
+            (.., Some(shape)) => Buckets::InFlight(shape),
             _ if key.extra.is_empty() || key.kind == Kind::State => Buckets::None,
             _ => Buckets::Classic(extra),
         },
