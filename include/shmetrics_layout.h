@@ -572,7 +572,7 @@ struct shmetrics_event {
 #define SHMETRICS_SAMPLES_BLOCK_SAMPLES_INVALID_OFFSET UINT64_C(0x010)
 #define SHMETRICS_SAMPLES_BLOCK_SAMPLES_BASELINE_OFFSET UINT64_C(0x018)
 
-/*  */
+/* Line 0 of a block of samples, in lanes and in the shared lane; the entries follow. */
 struct shmetrics_samples_block {
     uint64_t samples_begun;                  /* 0x000 a64 */
     uint64_t samples_ended;                  /* 0x008 a64 */
@@ -587,7 +587,7 @@ struct shmetrics_samples_block {
 #define SHMETRICS_SAMPLE_TIME_NS_OFFSET UINT64_C(0x000)
 #define SHMETRICS_SAMPLE_VALUE_OFFSET UINT64_C(0x008)
 
-/*  */
+/* An entry: a value, and when it was recorded. */
 struct shmetrics_sample {
     uint64_t sample_time_ns;                 /* 0x000 a64 */
     uint64_t sample_value;                   /* 0x008 a64 */

@@ -367,6 +367,10 @@ fn about(structure: &Structure) -> &'static str {
         "events block" => {
             "Line 0 of a block of events; the records follow. In the shared lane there is nothing else."
         }
+        "samples block" => {
+            "Line 0 of a block of samples, in lanes and in the shared lane; the entries follow."
+        }
+        "sample" => "An entry: a value, and when it was recorded.",
         "event" => {
             "The head of a record of a ring of events; its payload follows, as the schema of the series says."
         }
