@@ -5,6 +5,7 @@
 //! nanoseconds.
 
 mod event;
+mod statistics;
 mod view;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};

@@ -5,11 +5,12 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
+use super::statistics::{in_flight_entries, samples_entries};
 use super::{Bound, Buckets, Labels, List, Quantiles, finite, rfc3339};
 use crate::layout::kind::Space;
 use crate::snapshot::{
-    ErrorEntry, Health, Histogram, InFlight, InFlightEntry, Losses, PerProcess, Process, ProcessState,
-    ProcessValue, Quality, ReaderHealth, Samples, SegmentFacts, Series, Skipped, Snapshot, Value, Window,
+    ErrorEntry, Health, Histogram, Losses, PerProcess, Process, ProcessState, ProcessValue, Quality,
+    ReaderHealth, Samples, SegmentFacts, Series, Skipped, Snapshot, Value, Window,
 };
 
 #[derive(Serialize)]
@@ -161,71 +162,6 @@ fn histogram_entries<M: SerializeMap>(map: &mut M, histogram: &Histogram) -> Res
     map.serialize_entry("windows", &List(windows))
 }
 
-/// What is told of samples; of a process without what is known of all only.
-fn samples_entries<M: SerializeMap>(map: &mut M, samples: &Samples, of_all: bool) -> Result<(), M::Error> {
-    map.serialize_entry("count", &samples.count)?;
-    map.serialize_entry("mean", &samples.mean().and_then(finite))?;
-    map.serialize_entry("percentiles", &Percentiles(samples))?;
-    map.serialize_entry(
-        "values",
-        &List(|| samples.values.iter().map(|value| finite(*value))),
-    )?;
-    if of_all {
-        map.serialize_entry("keep", &samples.keep)?;
-        map.serialize_entry("invalid", &samples.invalid)?;
-    }
-    if samples.overtaken > 0 {
-        map.serialize_entry("overtaken", &samples.overtaken)?;
-    }
-    Ok(())
-}
-
-/// Percentiles of samples by nearest rank, by their names.
-struct Percentiles<'a>(&'a Samples);
-
-impl Serialize for Percentiles<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let names = [("50", 50.0), ("95", 95.0), ("99", 99.0), ("100", 100.0)];
-        serializer
-            .collect_map(names.map(|(name, percent)| (name, self.0.nearest_rank(percent).and_then(finite))))
-    }
-}
-
-fn in_flight_entries<M: SerializeMap>(map: &mut M, value: &InFlight) -> Result<(), M::Error> {
-    map.serialize_entry("in_flight", &value.number)?;
-    map.serialize_entry("age_seconds", &value.age_seconds())?;
-    map.serialize_entry("oldest_seconds", &value.oldest_seconds())?;
-    map.serialize_entry("unknown_ages", &value.unknown_ages)?;
-    map.serialize_entry("parked", &value.parked)?;
-    map.serialize_entry("overflow", &value.overflow)?;
-    map.serialize_entry("forgotten", &value.forgotten)?;
-    map.serialize_entry("capacity", &value.capacity)?;
-    map.serialize_entry("entries", &List(|| value.entries.iter().map(InFlightView::new)))
-}
-
-#[derive(Serialize)]
-struct InFlightView<'a> {
-    key: Option<&'a str>,
-    truncated: bool,
-    runs: u64,
-    age_seconds: Option<f64>,
-    slot: u64,
-    process: Cow<'a, str>,
-}
-
-impl<'a> InFlightView<'a> {
-    fn new(of: &'a InFlightEntry) -> Self {
-        InFlightView {
-            key: of.key(),
-            truncated: of.is_truncated(),
-            runs: of.runs,
-            age_seconds: of.age_seconds(),
-            slot: of.slot,
-            process: process_name(&of.role, of.slot),
-        }
-    }
-}
-
 fn quality_entries<M: SerializeMap>(map: &mut M, quality: Quality) -> Result<(), M::Error> {
     match quality {
         Quality::Exact => map.serialize_entry("quality", "exact"),
@@ -278,7 +214,7 @@ impl<'a> EachView<'a> {
     }
 }
 
-fn process_name(role: &str, slot: u64) -> Cow<'_, str> {
+pub(super) fn process_name(role: &str, slot: u64) -> Cow<'_, str> {
     match role {
         "" => format!("slot-{slot}").into(),
         role => role.into(),
