@@ -10,6 +10,7 @@ use support::*;
 
 #[test]
 fn more_threads_than_lanes_share_one_and_lose_nothing() {
+    let _alone = alone();
     let scratch = Scratch::new("lanes");
     let path = scratch.path("segment");
     let segment = Segment::options().lanes(2).open_or_create_at(&path).unwrap();
@@ -47,6 +48,7 @@ fn more_threads_than_lanes_share_one_and_lose_nothing() {
 
 #[test]
 fn a_lane_that_is_free_again_is_found_again() {
+    let _alone = alone();
     let scratch = Scratch::new("patience");
     let path = scratch.path("segment");
     let segment = Segment::options().lanes(1).open_or_create_at(&path).unwrap();
@@ -88,6 +90,7 @@ fn a_lane_that_is_free_again_is_found_again() {
 
 #[test]
 fn more_processes_than_slots_count_in_the_shared_lane_and_drop_gauges() {
+    let _alone = alone();
     let scratch = Scratch::new("slots");
     let path = scratch.path("segment");
     let segment = Segment::options()
@@ -126,6 +129,7 @@ fn more_processes_than_slots_count_in_the_shared_lane_and_drop_gauges() {
 
 #[test]
 fn without_budget_everything_is_counted_in_the_shared_lane() {
+    let _alone = alone();
     let scratch = Scratch::new("budget");
     let path = scratch.path("segment");
     // Enough for the shared cells, not for a lane.
@@ -160,6 +164,7 @@ fn without_budget_everything_is_counted_in_the_shared_lane() {
 
 #[test]
 fn a_full_table_is_an_error_that_names_it_and_others_still_work() {
+    let _alone = alone();
     let scratch = Scratch::new("tables");
     let options = || {
         Segment::options()
@@ -229,6 +234,7 @@ fn a_full_table_is_an_error_that_names_it_and_others_still_work() {
 
 #[test]
 fn label_sets_beyond_the_limit_are_counted_in_the_overflow_series() {
+    let _alone = alone();
     let scratch = Scratch::new("overflow");
     let path = scratch.path("segment");
     let segment = Segment::options().open_or_create_at(&path).unwrap();
@@ -275,6 +281,7 @@ fn label_sets_beyond_the_limit_are_counted_in_the_overflow_series() {
 
 #[test]
 fn a_full_file_system_costs_no_count() {
+    let _alone = alone();
     // SAFETY: no arguments.
     if unsafe { libc::geteuid() } != 0 {
         skip("mounting a small tmpfs needs root");
@@ -368,6 +375,7 @@ fn a_full_file_system_costs_no_count() {
 
 #[test]
 fn gauges_follow_their_rules_in_life_and_death() {
+    let _alone = alone();
     let scratch = Scratch::new("gauges");
     let path = scratch.path("segment");
     let segment = Segment::options().open_or_create_at(&path).unwrap();
@@ -407,6 +415,7 @@ fn gauges_follow_their_rules_in_life_and_death() {
 
 #[test]
 fn without_a_segment_handles_do_nothing() {
+    let _alone = alone();
     let segment = Segment::open("/nonexistent/folder/segment").or_noop();
     assert!(
         segment
@@ -438,6 +447,7 @@ fn without_a_segment_handles_do_nothing() {
 
 #[test]
 fn a_program_that_ticks_itself_has_no_thread_and_exact_windows() {
+    let _alone = alone();
     let name = "a_program_that_ticks_itself_has_no_thread_and_exact_windows";
     // In a process of its own, whose threads can be counted.
     let Some(path) = child_argument() else {

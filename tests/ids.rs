@@ -85,6 +85,7 @@ fn taker(path: &Path) {
 
 #[test]
 fn no_id_is_given_twice_over_kills_forks_and_clones() {
+    let _alone = alone();
     if let Some(path) = child_argument().map(PathBuf::from) {
         return taker(&path);
     }
@@ -114,6 +115,7 @@ fn no_id_is_given_twice_over_kills_forks_and_clones() {
 
 #[test]
 fn ids_go_on_when_a_segment_is_replaced() {
+    let _alone = alone();
     let scratch = Scratch::new("ids-replaced");
     let path = scratch.path("segment");
     let old = compact().create_at(&path).unwrap();
@@ -143,6 +145,7 @@ fn ids_go_on_when_a_segment_is_replaced() {
 
 #[test]
 fn a_retired_segment_gives_no_ids() {
+    let _alone = alone();
     let scratch = Scratch::new("ids-retired");
     let path = scratch.path("segment");
     let segment = compact().create_at(&path).unwrap();
@@ -154,6 +157,7 @@ fn a_retired_segment_gives_no_ids() {
 /// Who was replacing it died between closing the ids and taking the name.
 #[test]
 fn an_opener_goes_on_where_a_replacer_died() {
+    let _alone = alone();
     use std::os::unix::fs::FileExt;
     let scratch = Scratch::new("ids-dead-replacer");
     let path = scratch.path("segment");
@@ -174,6 +178,7 @@ fn an_opener_goes_on_where_a_replacer_died() {
 
 #[test]
 fn replacers_are_killed_at_any_moment_and_ids_go_on() {
+    let _alone = alone();
     let name = "replacers_are_killed_at_any_moment_and_ids_go_on";
     if let Some(argument) = child_argument() {
         let (what, path) = argument.split_once(' ').unwrap();
@@ -256,6 +261,7 @@ extern "C" fn take_in_handler(_: libc::c_int) {
 /// A handler may interrupt the allocator at any instruction, take ids from it, and fork there.
 #[test]
 fn a_signal_handler_may_take_ids_and_fork_in_the_middle_of_it() {
+    let _alone = alone();
     let name = "a_signal_handler_may_take_ids_and_fork_in_the_middle_of_it";
     if let Some(path) = child_argument().map(PathBuf::from) {
         let segment = compact().open_at(&path).unwrap();

@@ -40,6 +40,7 @@ fn assert_sound(path: &Path) {
 
 #[test]
 fn the_latest_and_the_earliest_mark_of_all_processes_is_told() {
+    let _alone = alone();
     let scratch = Scratch::new("marks");
     let path = scratch.path("segment");
     let segment = compact().create_at(&path).unwrap();
@@ -80,6 +81,7 @@ fn the_latest_and_the_earliest_mark_of_all_processes_is_told() {
 
 #[test]
 fn a_reset_makes_last_marks_never_and_keeps_first_ones() {
+    let _alone = alone();
     let scratch = Scratch::new("marks-reset");
     let path = scratch.path("segment");
     let segment = compact().create_at(&path).unwrap();
@@ -108,6 +110,7 @@ fn a_reset_makes_last_marks_never_and_keeps_first_ones() {
 
 #[test]
 fn a_process_is_unhealthy_from_its_threshold_on_and_only_while_it_lives() {
+    let _alone = alone();
     let name = "a_process_is_unhealthy_from_its_threshold_on_and_only_while_it_lives";
     let declare = |segment: &Segment| {
         let state = segment
@@ -174,6 +177,7 @@ fn a_process_is_unhealthy_from_its_threshold_on_and_only_while_it_lives() {
 
 #[test]
 fn statuses_outside_their_limits_are_errors() {
+    let _alone = alone();
     let scratch = Scratch::new("statuses");
     let segment = compact().create_at(scratch.path("segment")).unwrap();
     let refused = |statuses: &[(&'static str, Option<u32>)]| match segment
@@ -224,6 +228,7 @@ const MARK_DONE: usize = 3;
 
 #[test]
 fn what_killed_processes_marked_and_set_stands_exactly() {
+    let _alone = alone();
     let name = "what_killed_processes_marked_and_set_stands_exactly";
     if let Some(path) = child_argument().map(PathBuf::from) {
         let tally = SharedWords::open(&path.with_file_name("tally"), 4);
@@ -287,6 +292,7 @@ fn what_killed_processes_marked_and_set_stands_exactly() {
 /// Without a slot there is no cell: dropped, and counted.
 #[test]
 fn without_a_slot_marks_and_states_are_dropped_and_counted() {
+    let _alone = alone();
     let scratch = Scratch::new("marks-no-slot");
     let path = scratch.path("segment");
     let _holder = compact().process_slots(1).create_at(&path).unwrap();

@@ -59,6 +59,7 @@ impl Followed {
 
 #[test]
 fn killed_writers_lose_no_event_that_landed_and_no_reader_gets_one_twice() {
+    let _alone = alone();
     if let Some(argument) = child_argument() {
         return work(&argument);
     }

@@ -61,6 +61,7 @@ fn start(path: &std::path::Path) -> (Reader, EventCursor) {
 
 #[test]
 fn each_of_several_readers_gets_every_event_once() {
+    let _alone = alone();
     let scratch = Scratch::new("events-readers");
     let path = scratch.path("segment");
     let segment = compact(&path);
@@ -119,6 +120,7 @@ fn each_of_several_readers_gets_every_event_once() {
 
 #[test]
 fn what_is_overwritten_is_counted_as_lost_exactly() {
+    let _alone = alone();
     let scratch = Scratch::new("events-lost");
     let path = scratch.path("segment");
     let segment = compact(&path);
@@ -156,6 +158,7 @@ fn what_is_overwritten_is_counted_as_lost_exactly() {
 
 #[test]
 fn a_cursor_goes_on_in_another_reader() {
+    let _alone = alone();
     let scratch = Scratch::new("events-cursor");
     let path = scratch.path("segment");
     let segment = compact(&path);
@@ -184,6 +187,7 @@ fn a_cursor_goes_on_in_another_reader() {
 
 #[test]
 fn what_cannot_be_written_is_counted() {
+    let _alone = alone();
     let scratch = Scratch::new("events-dropped");
     let path = scratch.path("segment");
     let segment = Segment::options()
@@ -212,6 +216,7 @@ fn what_cannot_be_written_is_counted() {
 
 #[test]
 fn fields_come_back_and_long_texts_are_cut_at_a_character_and_marked() {
+    let _alone = alone();
     let scratch = Scratch::new("events-fields");
     let path = scratch.path("segment");
     let segment = compact(&path);
@@ -285,6 +290,7 @@ fn fields_come_back_and_long_texts_are_cut_at_a_character_and_marked() {
 
 #[test]
 fn what_cannot_be_an_events_series_is_an_error_that_says_why() {
+    let _alone = alone();
     let scratch = Scratch::new("events-refused");
     let segment = compact(&scratch.path("segment"));
     let one = [("a", FieldKind::U64)];
@@ -340,6 +346,7 @@ fn what_cannot_be_an_events_series_is_an_error_that_says_why() {
 
 #[test]
 fn a_segment_of_version_1_has_no_events() {
+    let _alone = alone();
     let scratch = Scratch::new("events-version-1");
     let options = Segment::options()
         .preset(Preset::Compact)
@@ -352,6 +359,7 @@ fn a_segment_of_version_1_has_no_events() {
 
 #[test]
 fn a_forked_child_writes_into_a_ring_of_its_own() {
+    let _alone = alone();
     let scratch = Scratch::new("events-fork");
     let path = scratch.path("segment");
     let segment = compact(&path);
@@ -382,6 +390,7 @@ fn a_forked_child_writes_into_a_ring_of_its_own() {
 /// Dead between the commit point of its last event and the next store: two instructions, which kills by chance hardly ever meet.
 #[test]
 fn an_event_that_landed_and_was_not_counted_stays_when_the_lane_is_taken_over() {
+    let _alone = alone();
     use std::os::unix::fs::FileExt;
     let scratch = Scratch::new("events-adopted");
     let path = scratch.path("segment");
@@ -418,6 +427,7 @@ fn an_event_that_landed_and_was_not_counted_stays_when_the_lane_is_taken_over() 
 
 #[test]
 fn many_rings_are_read_in_small_pieces_each_event_once_and_by_time() {
+    let _alone = alone();
     let scratch = Scratch::new("events-pieces");
     let path = scratch.path("segment");
     let segment = compact(&path);

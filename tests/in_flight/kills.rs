@@ -92,6 +92,7 @@ struct Known {
 
 #[test]
 fn killed_workers_are_no_longer_in_flight_and_their_keys_are_retries() {
+    let _alone = alone();
     let scratch = Scratch::new("in-flight-kills");
     let path = scratch.path("segment");
     let _segment = Segment::options().open_or_create_at(&path).unwrap();
@@ -232,6 +233,7 @@ fn check(snapshot: &Snapshot, known: &[Known]) {
 
 #[test]
 fn workers_that_die_in_the_middle_of_a_start_leave_nothing_half() {
+    let _alone = alone();
     let scratch = Scratch::new("in-flight-middle");
     let path = scratch.path("segment");
     let segment = Segment::options().open_or_create_at(&path).unwrap();

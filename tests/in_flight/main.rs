@@ -28,6 +28,7 @@ fn keys(in_flight: &InFlight) -> BTreeMap<String, u64> {
 
 #[test]
 fn threads_that_start_one_key_end_up_with_one_entry() {
+    let _alone = alone();
     let scratch = Scratch::new("in-flight-threads");
     let path = scratch.path("segment");
     let segment = Segment::options().open_or_create_at(&path).unwrap();
@@ -59,6 +60,7 @@ fn threads_that_start_one_key_end_up_with_one_entry() {
 
 #[test]
 fn a_child_ends_nothing_that_its_parent_started() {
+    let _alone = alone();
     let scratch = Scratch::new("in-flight-fork");
     let path = scratch.path("segment");
     let segment = Segment::options().open_or_create_at(&path).unwrap();
@@ -80,6 +82,7 @@ fn a_child_ends_nothing_that_its_parent_started() {
 
 #[test]
 fn a_full_bucket_gives_the_dead_ones_entries_away_and_then_counts() {
+    let _alone = alone();
     let scratch = Scratch::new("in-flight-full");
     let path = scratch.path("segment");
     let segment = Segment::options().open_or_create_at(&path).unwrap();
@@ -106,6 +109,7 @@ fn a_full_bucket_gives_the_dead_ones_entries_away_and_then_counts() {
 
 #[test]
 fn a_process_without_a_slot_overflows_and_goes_on() {
+    let _alone = alone();
     let scratch = Scratch::new("in-flight-slots");
     let path = scratch.path("segment");
     let segment = Segment::options()
@@ -124,6 +128,7 @@ fn a_process_without_a_slot_overflows_and_goes_on() {
 
 #[test]
 fn ages_processes_and_truncated_keys_are_told() {
+    let _alone = alone();
     let scratch = Scratch::new("in-flight-told");
     let path = scratch.path("segment");
     let segment = Segment::options().role("web").open_or_create_at(&path).unwrap();
@@ -163,6 +168,7 @@ fn ages_processes_and_truncated_keys_are_told() {
 
 #[test]
 fn an_older_segment_and_a_bad_capacity_are_refused_with_the_reason() {
+    let _alone = alone();
     let scratch = Scratch::new("in-flight-refused");
     let segment = Segment::options()
         .errors(0)
@@ -191,6 +197,7 @@ fn an_older_segment_and_a_bad_capacity_are_refused_with_the_reason() {
 
 #[test]
 fn tables_of_labels_stand_apart_and_those_of_other_capacities_add_up() {
+    let _alone = alone();
     let scratch = Scratch::new("in-flight-labels");
     let path = scratch.path("segment");
     let segment = Segment::options().open_or_create_at(&path).unwrap();

@@ -101,6 +101,7 @@ fn check(reader: &mut Reader, tally: &SharedWords) {
 
 #[test]
 fn numbers_and_samples_survive_kills_exactly() {
+    let _alone = alone();
     if let Some(argument) = child_argument() {
         return work(&argument);
     }

@@ -36,6 +36,7 @@ fn samples(path: &Path, name: &str) -> Samples {
 
 #[test]
 fn a_segment_for_older_writers_has_no_numbers_and_no_samples() {
+    let _alone = alone();
     let scratch = Scratch::new("statistics-old");
     let path = scratch.path("segment");
     let segment = Segment::options()
@@ -58,6 +59,7 @@ fn a_segment_for_older_writers_has_no_numbers_and_no_samples() {
 
 #[test]
 fn limits_of_samples_are_told() {
+    let _alone = alone();
     let scratch = Scratch::new("statistics-limits");
     let segment = open(&scratch.path("segment"));
     for keep in [0, 4097] {
@@ -80,6 +82,7 @@ fn limits_of_samples_are_told() {
 
 #[test]
 fn whoever_helps_to_place_a_number_places_two_words() {
+    let _alone = alone();
     for until in [Registration::P2, Registration::P3] {
         let scratch = Scratch::new("statistics-place");
         let path = scratch.path("segment");
@@ -108,6 +111,7 @@ fn whoever_helps_to_place_a_number_places_two_words() {
 
 #[test]
 fn numbers_stay_whole_until_a_float_is_added_by_anybody() {
+    let _alone = alone();
     let scratch = Scratch::new("statistics-number");
     let path = scratch.path("segment");
     let segment = open(&path);
@@ -141,6 +145,7 @@ fn numbers_stay_whole_until_a_float_is_added_by_anybody() {
 /// What its parent counted is covered in a child's mapping, and must be known there all the same.
 #[test]
 fn a_number_that_a_forked_child_sets_is_what_it_was_set_to() {
+    let _alone = alone();
     if let Some(path) = child_argument() {
         let level = open(Path::new(&path)).number("level").register().unwrap();
         let parts = open(Path::new(&path)).number("parts").register().unwrap();
@@ -166,6 +171,7 @@ fn a_number_that_a_forked_child_sets_is_what_it_was_set_to() {
 
 #[test]
 fn a_number_that_is_set_is_what_it_was_set_to_and_what_came_after() {
+    let _alone = alone();
     let scratch = Scratch::new("statistics-set");
     let path = scratch.path("segment");
     let segment = open(&path);
@@ -207,6 +213,7 @@ fn a_number_that_is_set_is_what_it_was_set_to_and_what_came_after() {
 
 #[test]
 fn without_a_lane_nothing_is_lost() {
+    let _alone = alone();
     let scratch = Scratch::new("statistics-shared");
     let path = scratch.path("segment");
     let segment = Segment::options()
@@ -245,6 +252,7 @@ fn without_a_lane_nothing_is_lost() {
 
 #[test]
 fn the_newest_samples_of_all_threads_are_shown() {
+    let _alone = alone();
     let scratch = Scratch::new("statistics-newest");
     let path = scratch.path("segment");
     let segment = open(&path);
@@ -275,6 +283,7 @@ fn the_newest_samples_of_all_threads_are_shown() {
 
 #[test]
 fn a_child_counts_in_lanes_of_its_own() {
+    let _alone = alone();
     let scratch = Scratch::new("statistics-fork");
     let path = scratch.path("segment");
     let segment = open(&path);

@@ -129,6 +129,13 @@ pub fn child_argument() -> Option<String> {
     std::env::var("SHMETRICS_TEST_CHILD").ok()
 }
 
+/// One test at a time: a child that another test forks takes slots of every segment that is open then, also that of somebody who just
+/// died, whose lock byte is then seen taken.
+pub fn alone() -> std::sync::MutexGuard<'static, ()> {
+    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 /// Forks. The child runs `child` and ends with its result; the parent gets the pid.
 pub fn fork(child: impl FnOnce() -> i32) -> libc::pid_t {
     // SAFETY: the child only runs `child` and then `_exit`; the library's own at-fork handlers are what is tested here.

@@ -7,6 +7,7 @@ use super::*;
 
 #[test]
 fn c_06_errors_are_told_by_the_first_fragment_and_what_is_unknown_is_never_ok() {
+    let _alone = alone();
     let scratch = Scratch::new("health-errors");
     let path = scratch.path("segment");
     let segment = compact().create_at(&path).unwrap();
@@ -68,6 +69,7 @@ fn c_06_errors_are_told_by_the_first_fragment_and_what_is_unknown_is_never_ok() 
 
 #[test]
 fn c_06_no_error_can_be_declared_ok() {
+    let _alone = alone();
     let scratch = Scratch::new("health-ok");
     let segment = compact().create_at(scratch.path("segment")).unwrap();
     let options = Options::default().errors(ErrorRule::new(OK).fragments(["fine"]));
@@ -77,6 +79,7 @@ fn c_06_no_error_can_be_declared_ok() {
 
 #[test]
 fn c_01_keys_that_do_not_split_are_refused_and_say_which_part() {
+    let _alone = alone();
     for (text, part) in [
         ("a___b", "b"),
         ("a___b__c__d", "b__c__d"),

@@ -9,6 +9,7 @@ use super::*;
 
 #[test]
 fn c_01_counting_tells_the_new_value_over_processes_and_labels_need_not_agree() {
+    let _alone = alone();
     let scratch = Scratch::new("health-keys");
     let path = scratch.path("segment");
     let monitor = register(&compact().create_at(&path).unwrap());
@@ -76,6 +77,7 @@ fn average<'a>(averages: &'a [Average], name: &str, method: &str) -> &'a Average
 
 #[test]
 fn c_07_averages_are_of_the_last_100_and_5_values_of_all_processes_and_buckets_as_asked() {
+    let _alone = alone();
     let scratch = Scratch::new("health-averages");
     let path = scratch.path("segment");
     let monitor = register(&compact().create_at(&path).unwrap());
@@ -147,6 +149,7 @@ fn c_07_averages_are_of_the_last_100_and_5_values_of_all_processes_and_buckets_a
 
 #[test]
 fn c_07_the_bucket_sets_are_those_of_the_original() {
+    let _alone = alone();
     assert_eq!((TIME_BOUNDS.len() + 1, SIZE_BOUNDS.len() + 1), (48, 56));
     let mut times = vec![0.0, 0.01, 0.02, 0.03, 0.05, 0.1, 0.5];
     times.extend((2..=10).map(|half| f64::from(half) / 2.0));
@@ -170,6 +173,7 @@ fn c_07_the_bucket_sets_are_those_of_the_original() {
 
 #[test]
 fn c_08_lists_of_samples_are_bounded_by_max_count() {
+    let _alone = alone();
     let scratch = Scratch::new("health-lists");
     let path = scratch.path("segment");
     let monitor = register(&compact().create_at(&path).unwrap());

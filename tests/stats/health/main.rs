@@ -63,6 +63,7 @@ fn status(path: &Path, task_type: &str) -> (String, u64, bool) {
 
 #[test]
 fn c_04_a_status_has_a_streak_for_each_task_type() {
+    let _alone = alone();
     let scratch = Scratch::new("health-streak");
     let path = scratch.path("segment");
     let monitor = register(&compact().create_at(&path).unwrap());
@@ -86,6 +87,7 @@ fn c_04_a_status_has_a_streak_for_each_task_type() {
 
 #[test]
 fn c_05_a_streak_that_reaches_its_threshold_is_unhealthy_until_ok_and_never_is_never() {
+    let _alone = alone();
     let scratch = Scratch::new("health-thresholds");
     let path = scratch.path("segment");
     let monitor = register(&compact().create_at(&path).unwrap());
@@ -133,6 +135,7 @@ fn c_05_a_streak_that_reaches_its_threshold_is_unhealthy_until_ok_and_never_is_n
 
 #[test]
 fn c_10_constants_and_identity_are_told_without_configuration() {
+    let _alone = alone();
     let scratch = Scratch::new("health-info");
     let path = scratch.path("segment");
     let segment = compact().role("serving").create_at(&path).unwrap();
@@ -166,6 +169,7 @@ fn c_10_constants_and_identity_are_told_without_configuration() {
 
 #[test]
 fn c_11_series_are_there_with_zeros_before_anything_happens() {
+    let _alone = alone();
     let scratch = Scratch::new("health-zeros");
     let path = scratch.path("segment");
     let monitor = register(&compact().create_at(&path).unwrap());
@@ -203,6 +207,7 @@ fn c_11_series_are_there_with_zeros_before_anything_happens() {
 
 #[test]
 fn c_12_any_thread_and_any_task_records_and_no_server_is_needed() {
+    let _alone = alone();
     fn is_shareable<T: Send + Sync>(_: &T) {}
     let scratch = Scratch::new("health-threads");
     let path = scratch.path("segment");

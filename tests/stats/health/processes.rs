@@ -25,6 +25,7 @@ const DONE: usize = 1;
 
 #[test]
 fn c_02_tasks_are_told_over_processes_with_their_ages_times_and_workers() {
+    let _alone = alone();
     let name = "processes::c_02_tasks_are_told_over_processes_with_their_ages_times_and_workers";
     if let Some(path) = child_argument() {
         let segment = compact().open_at(path).unwrap();
@@ -93,6 +94,7 @@ fn c_02_tasks_are_told_over_processes_with_their_ages_times_and_workers() {
 
 #[test]
 fn c_03_waiting_ends_when_all_processes_are_idle_or_dead_and_when_the_time_is_over() {
+    let _alone = alone();
     let name = "processes::c_03_waiting_ends_when_all_processes_are_idle_or_dead_and_when_the_time_is_over";
     if let Some(path) = child_argument() {
         let monitor = register(&compact().open_at(path).unwrap());
@@ -138,6 +140,7 @@ fn c_03_waiting_ends_when_all_processes_are_idle_or_dead_and_when_the_time_is_ov
 
 #[test]
 fn c_05_who_is_unhealthy_is_told_of_each_process_and_goes_with_it() {
+    let _alone = alone();
     let scratch = Scratch::new("health-each");
     let path = scratch.path("segment");
     let segment = compact().role("parent").create_at(&path).unwrap();
@@ -178,6 +181,7 @@ fn c_05_who_is_unhealthy_is_told_of_each_process_and_goes_with_it() {
 
 #[test]
 fn c_02_and_c_03_workers_are_killed_and_no_figure_drifts() {
+    let _alone = alone();
     let name = "processes::c_02_and_c_03_workers_are_killed_and_no_figure_drifts";
     const THREADS: u64 = 2;
     if let Some(path) = child_argument() {

@@ -7,6 +7,7 @@ use super::*;
 
 #[test]
 fn d_06_metrics_are_right_over_workers_and_a_disconnect_counts_down_nothing() {
+    let _alone = alone();
     if let Some(argument) = child_argument() {
         let collector = SegmentCollector::new(&compact(argument.as_ref())).unwrap();
         one_of_each().iter().for_each(|event| collector.record(event));
@@ -86,6 +87,7 @@ fn d_06_metrics_are_right_over_workers_and_a_disconnect_counts_down_nothing() {
 
 #[test]
 fn d_07_what_a_dead_worker_had_in_flight_is_gone() {
+    let _alone = alone();
     if let Some(argument) = child_argument() {
         let (path, ready) = argument.split_once(' ').unwrap();
         let collector = SegmentCollector::new(&compact(path.as_ref())).unwrap();

@@ -20,6 +20,7 @@ fn ids(batch: &Batch) -> Vec<u64> {
 
 #[test]
 fn d_03_a_ring_per_writer_in_its_order_merged_by_time_and_what_is_overwritten_is_counted() {
+    let _alone = alone();
     let scratch = Scratch::new("d03");
     let path = scratch.path("segment");
     let options = SegmentOptions {
@@ -51,6 +52,7 @@ fn d_03_a_ring_per_writer_in_its_order_merged_by_time_and_what_is_overwritten_is
 
 #[test]
 fn d_04_each_reader_gets_everything_since_its_last_read_once_in_batches_of_its_own() {
+    let _alone = alone();
     let scratch = Scratch::new("d04");
     let path = scratch.path("segment");
     let collector = SegmentCollector::new(&compact(&path)).unwrap();
@@ -100,6 +102,7 @@ fn d_04_each_reader_gets_everything_since_its_last_read_once_in_batches_of_its_o
 
 #[test]
 fn d_05_length_high_water_and_drops_are_seen() {
+    let _alone = alone();
     let scratch = Scratch::new("d05");
     let path = scratch.path("segment");
     // One lane: a second thread has no ring.
@@ -156,6 +159,7 @@ fn d_05_length_high_water_and_drops_are_seen() {
 
 #[test]
 fn d_08_times_are_those_of_the_wall_clock_by_the_pair_in_the_segment() {
+    let _alone = alone();
     let scratch = Scratch::new("d08");
     let path = scratch.path("segment");
     let collector = SegmentCollector::new(&compact(&path)).unwrap();
@@ -195,6 +199,7 @@ fn d_08_times_are_those_of_the_wall_clock_by_the_pair_in_the_segment() {
 
 #[test]
 fn d_09_lines_have_event_time_fields_slow_and_leave_quiet_paths_out() {
+    let _alone = alone();
     let options = LineOptions {
         slow_ms: 10.0,
         quiet_paths: vec!["/health".to_owned()],
@@ -292,6 +297,7 @@ fn work(argument: &str) {
 /// The main scenario: workers that are killed at any moment, others that take their place, and two readers all the time.
 #[test]
 fn workers_are_killed_and_no_request_is_told_twice_and_nothing_drifts() {
+    let _alone = alone();
     if let Some(argument) = child_argument() {
         return work(&argument);
     }

@@ -12,6 +12,7 @@ use super::*;
 
 #[test]
 fn d_01_all_events_with_every_field_are_recorded_over_threads_and_off_costs_nothing() {
+    let _alone = alone();
     let scratch = Scratch::new("d01");
     let path = scratch.path("segment");
     let collector = Arc::new(SegmentCollector::new(&compact(&path)).unwrap());
@@ -61,6 +62,7 @@ fn d_01_all_events_with_every_field_are_recorded_over_threads_and_off_costs_noth
 
 #[test]
 fn d_02_connection_ids_are_unique_and_increase_over_all_processes_and_restarts() {
+    let _alone = alone();
     let scratch = Scratch::new("d02");
     let (path, words) = (scratch.path("segment"), scratch.path("words"));
     const EACH: usize = 500;
@@ -99,6 +101,7 @@ fn d_02_connection_ids_are_unique_and_increase_over_all_processes_and_restarts()
 
 #[test]
 fn d_10_several_consumers_get_every_event() {
+    let _alone = alone();
     let scratch = Scratch::new("d10");
     let path = scratch.path("segment");
     let buffered = Arc::new(BufferedCollector::new(100));
@@ -124,6 +127,7 @@ fn d_10_several_consumers_get_every_event() {
 
 #[test]
 fn d_11_an_unknown_method_is_said_so_and_long_paths_are_cut_and_marked() {
+    let _alone = alone();
     let scratch = Scratch::new("d11");
     let path = scratch.path("segment");
     let collector = SegmentCollector::new(&compact(&path)).unwrap();

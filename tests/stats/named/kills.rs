@@ -31,6 +31,7 @@ fn work(argument: &str) {
 
 #[test]
 fn b_07_totals_of_the_dead_are_kept_and_never_go_down() {
+    let _alone = alone();
     if let Some(argument) = child_argument() {
         return work(&argument);
     }

@@ -37,6 +37,7 @@ fn samples(snapshot: &Snapshot, name: &str) -> Samples {
 
 #[test]
 fn b_01_incr_set_and_record_by_name_at_first_use() {
+    let _alone = alone();
     let scratch = Scratch::new("b-01");
     let path = scratch.path("segment");
     let segment = open(&path);
@@ -78,6 +79,7 @@ fn b_01_incr_set_and_record_by_name_at_first_use() {
 
 #[test]
 fn b_01_no_increment_is_lost_with_many_threads_and_processes() {
+    let _alone = alone();
     let scratch = Scratch::new("b-01-exact");
     let path = scratch.path("segment");
     let segment = open(&path);
@@ -129,6 +131,7 @@ fn b_01_no_increment_is_lost_with_many_threads_and_processes() {
 
 #[test]
 fn b_02_the_last_n_samples_and_their_figures() {
+    let _alone = alone();
     let scratch = Scratch::new("b-02");
     let path = scratch.path("segment");
     let stats = Stats::options().keep(20).on(&open(&path));
@@ -178,6 +181,7 @@ fn b_02_the_last_n_samples_and_their_figures() {
 
 #[test]
 fn b_03_percentiles_of_pooled_samples_and_gauges_by_their_rule() {
+    let _alone = alone();
     let scratch = Scratch::new("b-03");
     let path = scratch.path("segment");
     let segment = open(&path);
@@ -227,6 +231,7 @@ fn b_03_percentiles_of_pooled_samples_and_gauges_by_their_rule() {
 
 #[test]
 fn b_04_reading_disturbs_nobody_and_needs_no_writer_at_work() {
+    let _alone = alone();
     if let Some(argument) = child_argument() {
         let stats = Stats::new(&open(argument.as_ref()));
         for n in 0u64.. {
@@ -267,6 +272,7 @@ fn b_04_reading_disturbs_nobody_and_needs_no_writer_at_work() {
 
 #[test]
 fn b_05_a_text_of_one_process_and_of_all() {
+    let _alone = alone();
     let scratch = Scratch::new("b-05");
     let path = scratch.path("segment");
     let stats = Stats::new(&open(&path));
@@ -299,6 +305,7 @@ fn b_05_a_text_of_one_process_and_of_all() {
 
 #[test]
 fn b_06_json_of_all_processes() {
+    let _alone = alone();
     let scratch = Scratch::new("b-06");
     let path = scratch.path("segment");
     let stats = Stats::new(&open(&path));
@@ -320,6 +327,7 @@ fn b_06_json_of_all_processes() {
 
 #[test]
 fn b_08_forks_have_slots_of_their_own_and_no_thread_is_needed() {
+    let _alone = alone();
     let scratch = Scratch::new("b-08");
     let path = scratch.path("segment");
     let segment = Segment::options()
@@ -365,6 +373,7 @@ fn b_08_forks_have_slots_of_their_own_and_no_thread_is_needed() {
 
 #[test]
 fn b_09_where_it_is_and_who_may_read_it_is_chosen_and_the_layout_is_published() {
+    let _alone = alone();
     use std::os::unix::fs::PermissionsExt;
     let scratch = Scratch::new("b-09");
     let folder = scratch.path("run/app");
@@ -404,6 +413,7 @@ fn b_09_where_it_is_and_who_may_read_it_is_chosen_and_the_layout_is_published() 
 
 #[test]
 fn b_10_names_are_told_exactly() {
+    let _alone = alone();
     let scratch = Scratch::new("b-10");
     let path = scratch.path("segment");
     let stats = Stats::new(&open(&path));
@@ -444,6 +454,7 @@ fn b_10_names_are_told_exactly() {
 
 #[test]
 fn names_from_outside_cannot_take_all_memory() {
+    let _alone = alone();
     let scratch = Scratch::new("b-bounded");
     let path = scratch.path("segment");
     let stats = Stats::options().names(10).on(&open(&path));

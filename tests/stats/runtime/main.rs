@@ -53,6 +53,7 @@ fn members(document: &impl serde::Serialize) -> Vec<String> {
 
 #[test]
 fn e_01_the_snapshots_and_the_health_document_have_exactly_these_fields() {
+    let _alone = alone();
     let scratch = Scratch::new("runtime-fields");
     let path = scratch.path("segment");
     let segment = compact().role("web-1").create_at(&path).unwrap();
@@ -127,6 +128,7 @@ fn e_01_the_snapshots_and_the_health_document_have_exactly_these_fields() {
 
 #[test]
 fn e_03_paths_beyond_the_limit_are_counted_together_and_the_total_is_exact() {
+    let _alone = alone();
     let scratch = Scratch::new("runtime-paths");
     let path = scratch.path("segment");
     let segment = compact().create_at(&path).unwrap();
@@ -162,6 +164,7 @@ fn e_03_paths_beyond_the_limit_are_counted_together_and_the_total_is_exact() {
 
 #[test]
 fn e_05_labels_are_trimmed_and_lowered_and_paths_and_names_are_not() {
+    let _alone = alone();
     let scratch = Scratch::new("runtime-normal");
     let path = scratch.path("segment");
     let segment = compact().create_at(&path).unwrap();
@@ -198,6 +201,7 @@ fn e_05_labels_are_trimmed_and_lowered_and_paths_and_names_are_not() {
 
 #[test]
 fn e_07_a_reset_clears_all_and_restarts_uptime_for_all_readers_at_once() {
+    let _alone = alone();
     let scratch = Scratch::new("runtime-reset");
     let path = scratch.path("segment");
     let place = path.to_str().unwrap();
@@ -262,6 +266,7 @@ fn e_07_a_reset_clears_all_and_restarts_uptime_for_all_readers_at_once() {
 
 #[test]
 fn e_10_health_and_ready_are_documents_with_codes() {
+    let _alone = alone();
     let scratch = Scratch::new("runtime-documents");
     let path = scratch.path("segment");
     let segment = compact().create_at(&path).unwrap();

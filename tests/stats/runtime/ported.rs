@@ -4,6 +4,7 @@ use super::*;
 
 #[test]
 fn e_11_the_expectations_of_the_originals_own_tests_hold() {
+    let _alone = alone();
     let scratch = Scratch::new("runtime-ported");
     let path = scratch.path("segment");
     let place = path.to_str().unwrap();

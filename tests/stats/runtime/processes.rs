@@ -46,6 +46,7 @@ fn serve(runtime: &Runtime, tally: &SharedWords, number: u64) {
 
 #[test]
 fn e_04_breakdowns_add_up_in_every_snapshot_while_processes_are_killed() {
+    let _alone = alone();
     let name = "processes::e_04_breakdowns_add_up_in_every_snapshot_while_processes_are_killed";
     if let Some(path) = child_argument() {
         let path = Path::new(&path);
@@ -102,6 +103,7 @@ fn e_04_breakdowns_add_up_in_every_snapshot_while_processes_are_killed() {
 
 #[test]
 fn e_02_each_process_has_its_start_uptime_host_and_pid_and_the_dead_are_listed() {
+    let _alone = alone();
     let name = "processes::e_02_each_process_has_its_start_uptime_host_and_pid_and_the_dead_are_listed";
     if let Some(path) = child_argument() {
         let segment = compact().role("worker").open_at(path).unwrap();
@@ -155,6 +157,7 @@ fn e_02_each_process_has_its_start_uptime_host_and_pid_and_the_dead_are_listed()
 
 #[test]
 fn e_06_the_last_delivery_is_the_latest_of_all_processes_and_null_without_one() {
+    let _alone = alone();
     let scratch = Scratch::new("runtime-last");
     let path = scratch.path("segment");
     let segment = compact().create_at(&path).unwrap();
@@ -177,6 +180,7 @@ fn e_06_the_last_delivery_is_the_latest_of_all_processes_and_null_without_one() 
 
 #[test]
 fn e_08_a_forked_child_starts_from_zero_in_its_own_slot() {
+    let _alone = alone();
     let scratch = Scratch::new("runtime-fork");
     let path = scratch.path("segment");
     let segment = compact().role("parent").create_at(&path).unwrap();
@@ -210,6 +214,7 @@ fn e_08_a_forked_child_starts_from_zero_in_its_own_slot() {
 
 #[test]
 fn e_09_snapshots_are_detached_and_need_nothing_of_the_writer() {
+    let _alone = alone();
     let name = "processes::e_09_snapshots_are_detached_and_need_nothing_of_the_writer";
     if let Some(path) = child_argument() {
         let path = Path::new(&path);
