@@ -4,6 +4,8 @@ mod expected;
 mod identity;
 mod make;
 mod marks;
+mod native;
+mod own;
 mod parse;
 mod proto;
 mod random;
