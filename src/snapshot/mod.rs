@@ -12,6 +12,7 @@
 //! | `baseline` | what was reset and is subtracted |
 //! | `catalog` | families and series of a segment, kept |
 //! | `owners` | processes and their liveness |
+//! | `histogram` | histograms and their windows |
 //! | `lanes` | reading one histogram over all lanes |
 //! | `number` | whole or float |
 //! | `samples` | the last values of a series, and figures of them |
@@ -26,6 +27,7 @@ mod catalog;
 pub(crate) mod contents;
 mod errors;
 pub(crate) mod events;
+mod histogram;
 pub(crate) mod in_flight;
 #[cfg(feature = "serde")]
 mod json;
@@ -42,7 +44,6 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::buckets::{Bucket, Classic, Exponential, quantile, quantile_linear};
 use crate::layout::error::RecordError;
 use crate::layout::geometry::{Geometry, Origin};
 use crate::layout::kind::{Kind, Merge};
@@ -50,6 +51,7 @@ pub use crate::layout::statuses::Status;
 
 pub(crate) use baseline::can_be_reset;
 pub use events::EventTotals;
+pub use histogram::{BucketScheme, Histogram, Quality, Window};
 pub use in_flight::{InFlight, InFlightEntry};
 pub use number::Number;
 pub(crate) use reader::{Baseline, BaselineCell};
@@ -247,136 +249,6 @@ pub struct ProcessValue {
     pub role: Arc<str>,
     /// Its value.
     pub value: Number,
-}
-
-/// How exact a histogram is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Quality {
-    /// Every lane was read as it was after some prefix of its records.
-    #[default]
-    Exact,
-    /// Some lanes could not be read exactly; the count is off by at most `error`.
-    Bounded {
-        /// Records the count may be off by.
-        error: u64,
-    },
-}
-
-/// The buckets of a histogram.
-#[derive(Clone, Debug, PartialEq)]
-pub enum BucketScheme {
-    /// Exponential; bounds are in the exported unit.
-    Exponential(Exponential),
-    /// Given bounds.
-    Classic(Arc<Classic>),
-}
-
-impl BucketScheme {
-    /// Number of buckets, low and overflow included.
-    pub fn buckets(&self) -> usize {
-        match self {
-            BucketScheme::Exponential(parameters) => parameters.buckets(),
-            BucketScheme::Classic(classic) => classic.buckets(),
-        }
-    }
-
-    /// Upper bound of a bucket, inclusive, in the exported unit.
-    pub fn upper_bound(&self, index: usize) -> f64 {
-        match self {
-            BucketScheme::Exponential(parameters) => parameters.upper_bound(index),
-            BucketScheme::Classic(classic) => classic.upper_bound(index),
-        }
-    }
-
-    /// Lower bound of a bucket, exclusive, in the exported unit.
-    pub fn lower_bound(&self, index: usize) -> f64 {
-        match self {
-            BucketScheme::Exponential(parameters) => parameters.lower_bound(index),
-            BucketScheme::Classic(classic) => classic.lower_bound(index),
-        }
-    }
-}
-
-/// A merged histogram. Sums and bounds are in the exported unit.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Histogram {
-    /// Observations.
-    pub count: u64,
-    /// Their sum.
-    pub sum: f64,
-    /// The least observation; `None` if there was none.
-    pub min: Option<f64>,
-    /// The greatest observation; `None` if there was none.
-    pub max: Option<f64>,
-    /// Values that were no observation (NaN, infinite, negative): neither in count nor in sum.
-    pub invalid: u64,
-    /// The bucket bounds.
-    pub scheme: BucketScheme,
-    /// Observations per bucket, not cumulative.
-    pub counts: Vec<u64>,
-    /// How exact it is.
-    pub quality: Quality,
-    /// Closed time windows, shortest first. Empty if the series has no ring.
-    pub windows: Vec<Window>,
-}
-
-/// What a histogram gained in one closed time window.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Window {
-    /// Length of the window.
-    pub seconds: f64,
-    /// Observations in it.
-    pub count: u64,
-    /// Their sum.
-    pub sum: f64,
-    /// Observations per bucket.
-    pub counts: Vec<u64>,
-    /// Exact, or some lanes had to be left out or bounded.
-    pub quality: Quality,
-}
-
-fn quantile_of(scheme: &BucketScheme, q: f64, count: u64, counts: &[u64]) -> Option<f64> {
-    let buckets = counts
-        .iter()
-        .enumerate()
-        .filter(|(_, count)| **count > 0)
-        .map(|(index, &count)| Bucket {
-            lower: scheme.lower_bound(index),
-            upper: scheme.upper_bound(index),
-            count,
-        });
-    match scheme {
-        BucketScheme::Exponential(_) => quantile(q, count, buckets),
-        BucketScheme::Classic(_) => quantile_linear(q, count, buckets),
-    }
-}
-
-impl Histogram {
-    /// The mean; `None` if nothing was observed.
-    pub fn mean(&self) -> Option<f64> {
-        (self.count > 0).then(|| self.sum / self.count as f64)
-    }
-
-    /// The `q`-quantile (0 to 1), interpolated within its bucket as Prometheus 3 does: exponentially, for classic buckets
-    /// linearly. `None` if nothing was observed or `q` is out of range.
-    pub fn quantile(&self, q: f64) -> Option<f64> {
-        quantile_of(&self.scheme, q, self.count, &self.counts)
-    }
-}
-
-impl Window {
-    /// Observations per second.
-    pub fn rate(&self) -> f64 {
-        self.count as f64 / self.seconds
-    }
-
-    /// As [`Histogram::quantile`], of this window. `scheme` is the histogram's.
-    pub fn quantile(&self, scheme: &BucketScheme, q: f64) -> Option<f64> {
-        quantile_of(scheme, q, self.count, &self.counts)
-    }
 }
 
 /// A process slot and who has it.
