@@ -9,7 +9,6 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use shmetrics::layout::directory::LOCK_BASE_OFFSET;
@@ -18,12 +17,6 @@ use shmetrics::layout::header::{LANES_OFFSET, MAGIC, MAGIC_OFFSET};
 use shmetrics::segment::SegmentOptions;
 use shmetrics::{OpenError, Preset, Reader, Segment};
 use support::*;
-
-/// One test at a time: a child that another test forks takes slots here, too, and would keep a lock that it inherited.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 fn compact() -> SegmentOptions {
     Segment::options().preset(Preset::Compact)

@@ -77,6 +77,7 @@ fn ten_thousand_workers_one_after_another_reuse_one_lane() {
 
 #[test]
 fn sixty_four_workers_at_once_have_a_lane_each_and_lose_nothing() {
+    let _alone = alone();
     let scratch = Scratch::new("at-once");
     let (path, gate_path) = (scratch.path("segment"), scratch.path("gate"));
     let segment = Segment::options().open_or_create_at(&path).unwrap();
@@ -116,6 +117,7 @@ fn sixty_four_workers_at_once_have_a_lane_each_and_lose_nothing() {
 
 #[test]
 fn a_forked_child_counts_in_a_lane_of_its_own() {
+    let _alone = alone();
     let scratch = Scratch::new("fork");
     let path = scratch.path("segment");
     let segment = Segment::options()
@@ -182,6 +184,7 @@ fn a_forked_child_counts_in_a_lane_of_its_own() {
 
 #[test]
 fn a_raw_clone_leaves_the_parents_lane_alone() {
+    let _alone = alone();
     let scratch = Scratch::new("clone");
     let path = scratch.path("segment");
     let segment = Segment::options().open_or_create_at(&path).unwrap();
@@ -224,6 +227,7 @@ fn a_raw_clone_leaves_the_parents_lane_alone() {
 
 #[test]
 fn a_child_that_became_nobody_loses_nothing() {
+    let _alone = alone();
     // SAFETY: no arguments.
     if unsafe { libc::geteuid() } != 0 {
         skip("dropping privileges needs root");
@@ -284,6 +288,7 @@ fn a_child_that_became_nobody_loses_nothing() {
 
 #[test]
 fn a_worker_whose_descriptors_are_closed_under_it_keeps_its_lane() {
+    let _alone = alone();
     let scratch = Scratch::new("close-range");
     let path = scratch.path("segment");
     let segment = Segment::options().open_or_create_at(&path).unwrap();
@@ -321,6 +326,7 @@ fn a_worker_whose_descriptors_are_closed_under_it_keeps_its_lane() {
 
 #[test]
 fn registrants_at_once_agree_and_leak_at_most_one_record_each() {
+    let _alone = alone();
     const REGISTRANTS: u64 = 64;
     const SERIES: u64 = 550;
     let scratch = Scratch::new("registrants");
@@ -400,6 +406,7 @@ fn registrants_at_once_agree_and_leak_at_most_one_record_each() {
 
 #[test]
 fn the_per_process_view_begins_with_the_process() {
+    let _alone = alone();
     let scratch = Scratch::new("baseline");
     let path = scratch.path("segment");
     let segment = Segment::options().role("first").open_or_create_at(&path).unwrap();

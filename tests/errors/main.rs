@@ -19,7 +19,6 @@ use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use shmetrics::buckets::BoundsError;
@@ -29,12 +28,6 @@ use shmetrics::layout::header::*;
 use shmetrics::segment::SegmentOptions;
 use shmetrics::{Merge, OpenError, Preset, Reader, RegisterError, Segment, Unit, Value};
 use support::*;
-
-/// One test at a time: a process can have 15 segments open, and a child that one test forks takes slots in those of the others.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 fn compact() -> SegmentOptions {
     Segment::options().preset(Preset::Compact)

@@ -13,17 +13,10 @@ mod refused;
 mod truncated;
 
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use shmetrics::segment::SegmentOptions;
 use shmetrics::{Counter, Histogram, Preset, Segment, Unit};
 use support::*;
-
-/// One test at a time: a child that one test forks takes slots in the segments of the others.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 fn compact() -> SegmentOptions {
     Segment::options().preset(Preset::Compact)

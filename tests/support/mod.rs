@@ -130,7 +130,7 @@ pub fn child_argument() -> Option<String> {
 }
 
 /// One test at a time: a child that another test forks takes slots of every segment that is open then, also that of somebody who just
-/// died, whose lock byte is then seen taken.
+/// died, whose lock byte is then seen taken; it keeps locks that it inherited; and a process can have 15 segments open.
 pub fn alone() -> std::sync::MutexGuard<'static, ()> {
     static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
     ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
