@@ -21,12 +21,22 @@ gungraun::main!(library_benchmark_groups = all);
 mod table;
 
 #[cfg(target_arch = "x86_64")]
+#[path = "statistics/instruments.rs"]
+mod instruments;
+
+#[cfg(target_arch = "x86_64")]
+#[path = "statistics/modules.rs"]
+mod modules;
+
+#[cfg(target_arch = "x86_64")]
 mod benchmarks {
     use std::hint::black_box;
     use std::path::PathBuf;
     use std::sync::Barrier;
     use std::time::Duration;
 
+    use crate::instruments::*;
+    use crate::modules::*;
     use gungraun::prelude::*;
     use shmetrics::{
         BoundCounter, Counter, Family, FloatHistogram, Gauge, Histogram, Reader, Segment, Snapshot, Unit,
@@ -37,7 +47,7 @@ mod benchmarks {
     /// Lines of `NAME INSTRUCTIONS`.
     const BUDGETS: &str = include_str!("instructions.budget");
 
-    fn budget(name: &str) -> LibraryBenchmarkConfig {
+    pub fn budget(name: &str) -> LibraryBenchmarkConfig {
         crate::table::budget(BUDGETS, name)
     }
 
@@ -55,7 +65,7 @@ mod benchmarks {
     }
 
     /// A fresh segment, and in it what `make` makes. Here is everything that happens once: lanes and blocks are taken by `make`.
-    fn ready<T>(make: impl FnOnce(&Segment) -> T) -> Ready<T> {
+    pub fn ready<T>(make: impl FnOnce(&Segment) -> T) -> Ready<T> {
         let folder = ["/dev/shm", "/tmp"]
             .iter()
             .find(|folder| PathBuf::from(folder).is_dir());
@@ -209,7 +219,7 @@ mod benchmarks {
 
     /// Does an operation `OPERATIONS` times. The handle comes out of `black_box` each time, as it would out of a struct.
     #[inline(always)]
-    fn repeat<T>(ready: Ready<T>, operation: impl Fn(&T, usize)) -> Ready<T> {
+    pub fn repeat<T>(ready: Ready<T>, operation: impl Fn(&T, usize)) -> Ready<T> {
         for turn in 0..OPERATIONS {
             operation(black_box(&ready.handle), turn);
         }
@@ -218,7 +228,7 @@ mod benchmarks {
 
     /// A value that is another one each time, between those that the histograms know.
     #[inline(always)]
-    fn value(turn: usize) -> u64 {
+    pub fn value(turn: usize) -> u64 {
         black_box(turn as u64 * 7919 % 100_000)
     }
 
@@ -315,6 +325,23 @@ mod benchmarks {
             float_histogram_record,
             classic_histogram_record,
             family_with,
+            number_add,
+            number_add_float,
+            number_set,
+            time_mark,
+            state_set,
+            samples_record,
+            event_write,
+            in_flight_start_finish,
+            next_id,
+            block_id,
+            named_incr,
+            named_record,
+            health_request_and_success,
+            health_task,
+            lifecycle_request,
+            lifecycle_disabled,
+            runtime_request,
             snapshot,
             json,
         ]
