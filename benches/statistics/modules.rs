@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use gungraun::prelude::*;
 use shmetrics::stats::health::{Monitor, Options};
-use shmetrics::stats::lifecycle::{Collector, Event, NoopCollector, SegmentCollector};
+use shmetrics::stats::lifecycle::{AnyCollector, Collector, Event, NoopCollector, SegmentCollector};
 use shmetrics::stats::named::Stats;
 use shmetrics::stats::runtime::{self, Runtime};
 
@@ -113,19 +113,15 @@ fn lifecycle_request(ready: Ready<SegmentCollector>) -> Ready<SegmentCollector> 
     })
 }
 
-fn disabled() -> Ready<Box<dyn Collector>> {
-    ready(|_| Box::new(NoopCollector) as Box<dyn Collector>)
+fn disabled() -> Ready<AnyCollector> {
+    ready(|_| AnyCollector::new(NoopCollector))
 }
 
 // As a server has it that was told at start what to use.
 #[library_benchmark(config = budget("lifecycle_disabled"))]
 #[bench::run(disabled())]
-fn lifecycle_disabled(ready: Ready<Box<dyn Collector>>) -> Ready<Box<dyn Collector>> {
-    repeat(ready, |collector, turn| {
-        if collector.is_enabled() {
-            collector.record(&started(turn));
-        }
-    })
+fn lifecycle_disabled(ready: Ready<AnyCollector>) -> Ready<AnyCollector> {
+    repeat(ready, |collector, turn| collector.record_with(|| started(turn)))
 }
 
 fn runtime() -> Ready<Runtime> {

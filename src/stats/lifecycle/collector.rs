@@ -14,6 +14,17 @@ pub trait Collector: Send + Sync {
     fn is_enabled(&self) -> bool {
         true
     }
+
+    /// Makes an event and takes it, if that does anything. Collectors need not define it.
+    #[inline(always)]
+    fn record_with<'e>(&self, make: impl FnOnce() -> Event<'e>)
+    where
+        Self: Sized,
+    {
+        if self.is_enabled() {
+            self.record(&make());
+        }
+    }
 }
 
 /// Takes events and does nothing: the default of a server that nobody watches. Cost: none, if the compiler sees it.

@@ -13,6 +13,7 @@
 //! |---|---|
 //! | `event`, `stored` | the events; how they stand in a segment |
 //! | `collector` | what takes events; several at once |
+//! | `any` | one that is chosen when the program runs, or none |
 //! | `buffered` | batches in memory |
 //! | `lines` | JSON lines with a level, for a log |
 //! | `segment` | events and metrics in a segment |
@@ -22,6 +23,7 @@
 //! Order per connection: opened → (started → \[disconnected\] → completed)* → closed. Between connections there is none but the times.
 //! Times are [`monotonic_ns`](crate::monotonic_ns), given by the caller: an opened event carries when the connection was accepted.
 
+mod any;
 mod buffered;
 mod collector;
 mod event;
@@ -31,6 +33,7 @@ mod lines;
 mod segment;
 mod stored;
 
+pub use self::any::AnyCollector;
 pub use self::buffered::BufferedCollector;
 pub use self::collector::{Collector, NoopCollector, Tee};
 pub use self::event::{Event, UNKNOWN};

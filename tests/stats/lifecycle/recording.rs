@@ -1,6 +1,7 @@
 //! Points 1, 2, 10, 11: what is recorded, ids, several consumers, odd texts.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use shmetrics::Segment;
@@ -54,6 +55,39 @@ fn d_01_all_events_with_every_field_are_recorded_over_threads_and_off_costs_noth
     });
     assert!(!off.0.is_enabled() && !off.1.is_enabled() && !Tee::new().and(off.0).is_enabled());
     assert!(collector.is_enabled() && Tee::new().and(off.0).and(collector.clone()).is_enabled());
+    // Chosen when the program runs: what is off is dropped, makes no event, and is asked no more.
+    let (asked, seen) = (
+        Arc::new(AtomicU64::new(0)),
+        Arc::new(BufferedCollector::new(1000)),
+    );
+    struct Asked(Arc<AtomicU64>);
+    impl Collector for Asked {
+        fn record(&self, event: &Event<'_>) {
+            panic!("{event:?} for one that is off");
+        }
+
+        fn is_enabled(&self) -> bool {
+            self.0.fetch_add(1, Relaxed);
+            false
+        }
+    }
+    let nothing = [
+        AnyCollector::off(),
+        AnyCollector::new(NoopCollector),
+        AnyCollector::new(Asked(asked.clone())),
+        AnyCollector::new(AnyCollector::off()),
+    ];
+    let something = AnyCollector::new(seen.clone());
+    all.iter().for_each(|event| {
+        for off in &nothing {
+            off.record_with(|| panic!("an event is made that nobody takes"));
+            off.record(event);
+        }
+        something.clone().record_with(|| event.clone());
+        something.record(event);
+    });
+    assert!(something.is_enabled() && !nothing.iter().any(AnyCollector::is_enabled));
+    assert_eq!((asked.load(Relaxed), seen.len()), (1, 2 * all.len()));
     // A segment that does nothing takes everything, too.
     let noop = SegmentCollector::new(&Segment::noop()).unwrap();
     all.iter().for_each(|event| noop.record(event));
