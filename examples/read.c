@@ -6,13 +6,15 @@
  *     requests_total{method="GET"} 1027
  *     queue_depth{} 7
  *     load{} 0:0.25 3:0.5                                        a gauge that is not merged: process slot, value
+ *     last_served{} 1795165200000000000                          a time mark: nanoseconds since 1970
+ *     fetch{} 0:"OK"*4 3:"FATAL"*5!                              process slot, status, how often in a row; ! is unhealthy
  *     jobs{} written=9 dropped=0 held=9 fullest=6 capacity=512   events: how many, not which
  *     latency_seconds{} count=5 sum=0.021 min=0.001 max=0.009 p50=0.0041 p99=0.0088
  *
  *     requests{} in_flight=3 parked=1 overflow=0 forgotten=0     keys that live processes work on, that nobody works on, ...
  *
- * Behind a histogram that could not be read exactly stands bounded=N: its count is off by at most N. "none" is a gauge that no
- * process has set, and what an empty histogram does not have. Records that are passed over are reported on standard error. Ends
+ * Behind a histogram that could not be read exactly stands bounded=N: its count is off by at most N. "none" is a gauge or state that
+ * no process has set, a time mark of what never happened, and what an empty histogram does not have. Records that are passed over are reported on standard error. Ends
  * with 0; with 1 if the file is refused, and says why.
  *
  * It goes by SPEC.md: check header and records (read/checks.h), find what is committed and who lives, read the cells, merge
@@ -74,10 +76,11 @@ static int copy_baselines(struct series *series, size_t count)
     fence();
     for (size_t i = 0; i < count; i++, series++) {
         int is_histogram = is_histogram_kind(series->kind);
-        int is_kept = is_gauge_kind(series->kind) || series->kind == SHMETRICS_KIND_SAMPLES || series->kind == SHMETRICS_KIND_EVENTS ||
-                      series->kind == SHMETRICS_KIND_IN_FLIGHT;
+        int is_last = series->kind == SHMETRICS_KIND_TIME_MARK && families[series->family]->merge == SHMETRICS_MERGE_MAX;
+        int is_kept = (is_of_slots(series->kind) && !is_last) || series->kind == SHMETRICS_KIND_SAMPLES ||
+                      series->kind == SHMETRICS_KIND_EVENTS || series->kind == SHMETRICS_KIND_IN_FLIGHT;
         series->reset_ns = resets && !is_kept ? load(shmetrics_reset_time_address(&g, table, series->number)) : 0;
-        if (!series->reset_ns) continue;
+        if (!series->reset_ns || is_last) continue; /* of a time mark the time says it all */
         uint64_t from = is_histogram ? shmetrics_reset_block_address(&g, table, series->placement)
                                      : shmetrics_reset_counter_address(&g, table, series->placement);
         uint64_t words = is_histogram ? SHMETRICS_BLOCK_BUCKETS + series->count_of_buckets : 2;
@@ -222,55 +225,7 @@ static void print_samples(struct series *const *members, size_t member_count)
     printf("recorded=%" PRIu64 "\n", count);
 }
 
-/* A set cell of a gauge that counts (10.8); 0 if there is none. */
-static int read_gauge(uint64_t slot, uint64_t placement, int is_kept, uint64_t *value, uint64_t *stamp)
-{
-    int works = slots[slot].alive && shmetrics_slot_state_of(slots[slot].owner) == SHMETRICS_SLOT_ACTIVE;
-    if (!slots[slot].committed || !(works || is_kept)) return 0;
-    uint64_t cell = shmetrics_gauge_address(&g, slot, placement);
-    *stamp = load(cell + SHMETRICS_GAUGE_STAMP_OFFSET);
-    fence();
-    *value = load(cell + SHMETRICS_GAUGE_VALUE_OFFSET);
-    if (*stamp == 0) return 0;
-    fence();
-    return is_kept || load(shmetrics_process_entry_address(&g, slot) + SHMETRICS_PROCESS_OWNER_OFFSET) == slots[slot].owner;
-}
-
-static void print_gauge(struct series *const *members, size_t member_count)
-{
-    unsigned rule = families[members[0]->family]->merge;
-    int is_float = members[0]->kind == SHMETRICS_KIND_GAUGE_F64, is_each = rule == SHMETRICS_MERGE_EACH;
-    int is_kept = rule == SHMETRICS_MERGE_MIN || rule == SHMETRICS_MERGE_MAX || rule == SHMETRICS_MERGE_LAST;
-    uint64_t value, stamp, chosen = 0, chosen_stamp = 0, count = 0;
-    __int128 whole = 0;
-    struct compensated real = {0, 0};
-    int is_named = 0;
-    if (!is_overflow(members, member_count)) { print_name(members[0]); is_named = 1; }
-    for (size_t i = 0; i < member_count; i++) {
-        for (uint64_t slot = 0; slot < g.process_slots; slot++) {
-            if (!read_gauge(slot, members[i]->placement, is_kept, &value, &stamp)) continue;
-            double new = shmetrics_double(value), old = shmetrics_double(chosen);
-            if (!is_named) { print_name(members[0]); is_named = 1; }
-            if (is_each && is_float) printf("%s%" PRIu64 ":%.17g", count ? " " : "", slot, new);
-            else if (is_each) printf("%s%" PRIu64 ":%" PRId64, count ? " " : "", slot, (int64_t)value);
-            add(&real, new);
-            whole += (int64_t)value;
-            int replaces = count++ == 0 ||
-                (rule == SHMETRICS_MERGE_MIN && (is_float ? new < old || isnan(old) : (int64_t)value < (int64_t)chosen)) ||
-                (rule == SHMETRICS_MERGE_MAX && (is_float ? new > old || isnan(old) : (int64_t)value > (int64_t)chosen)) ||
-                (rule == SHMETRICS_MERGE_LAST && stamp > chosen_stamp);
-            if (replaces) { chosen = value; chosen_stamp = stamp; }
-        }
-    }
-    if (!is_named) return;
-    __int128 cut = whole > INT64_MAX ? INT64_MAX : whole < INT64_MIN ? INT64_MIN : whole;
-    if (count == 0) printf("none");
-    else if (is_each) {}
-    else if (rule == SHMETRICS_MERGE_MEAN) printf("%.17g", (is_float ? total(real) : (double)whole) / (double)count);
-    else if (is_float) printf("%.17g", is_kept ? shmetrics_double(chosen) : total(real));
-    else printf("%" PRId64, is_kept ? (int64_t)chosen : (int64_t)cut);
-    putchar('\n');
-}
+#include "read/gauges.h"
 
 static void print_histogram(struct series *const *members, size_t member_count)
 {
@@ -398,6 +353,8 @@ int main(int argc, char **argv)
         else if (kind == SHMETRICS_KIND_SAMPLES) print_samples(members, groups[i].count);
         else if (is_histogram_kind(kind)) print_histogram(members, groups[i].count);
         else if (is_gauge_kind(kind)) print_gauge(members, groups[i].count);
+        else if (kind == SHMETRICS_KIND_TIME_MARK) print_time_mark(members, groups[i].count);
+        else if (kind == SHMETRICS_KIND_STATE) print_states(members, groups[i].count);
         else print_counter(members, groups[i].count);
     }
     free(groups);

@@ -22,6 +22,7 @@ struct series {
     double *bounds;                   /* classic only */
     struct shmetrics_ring ring;       /* events only */
     struct text labels;
+    struct text statuses;             /* states only */
     uint64_t reset_ns;                /* when it was reset; 0 = never */
     uint64_t *baseline;               /* what is subtracted then: the words of a counter or number; line 0 and buckets of a histogram */
 };
@@ -155,6 +156,7 @@ static int are_canonical(const struct text *labels)
 }
 
 #include "events.h"
+#include "statuses.h"
 
 static void report(uint64_t number, const char *rule)
 {
@@ -171,20 +173,23 @@ static const char *copy_record(uint64_t number, struct shmetrics_record *record)
     unsigned type = shmetrics_shape_type(record->shape), kind = shmetrics_shape_kind(record->shape);
     if (record->checksum != shmetrics_record_checksum(record)) return "V-20 BadChecksum";
     if (type != SHMETRICS_TYPE_FAMILY && type != SHMETRICS_TYPE_SERIES) return "V-21 UnknownType";
-    /* Those for statistics are known by name, and not shown here. */
-    if (kind >= SHMETRICS_KIND_TIME_MARK && kind <= SHMETRICS_KIND_STATE) return "V-22 UnknownKind (statistics)";
-    int is_first = kind >= SHMETRICS_KIND_COUNTER_U64 && kind <= SHMETRICS_KIND_HISTOGRAM_CLASSIC;
-    int is_other = kind == SHMETRICS_KIND_NUMBER || kind == SHMETRICS_KIND_SAMPLES || kind == SHMETRICS_KIND_EVENTS ||
-                   kind == SHMETRICS_KIND_IN_FLIGHT;
-    if (!is_first && !is_other) return "V-22 UnknownKind";
-    return NULL;
+    int is_known = (kind >= SHMETRICS_KIND_COUNTER_U64 && kind <= SHMETRICS_KIND_EVENTS) || kind == SHMETRICS_KIND_IN_FLIGHT;
+    return is_known ? NULL : "V-22 UnknownKind";
+}
+
+/* May a family of this kind have this merge rule (8.2)? */
+static int may_merge(unsigned kind, unsigned merge)
+{
+    if (kind == SHMETRICS_KIND_TIME_MARK) return merge == SHMETRICS_MERGE_MIN || merge == SHMETRICS_MERGE_MAX;
+    if (kind == SHMETRICS_KIND_STATE) return merge == SHMETRICS_MERGE_EACH;
+    return merge >= SHMETRICS_MERGE_SUM && merge <= SHMETRICS_MERGE_EACH;
 }
 
 static const char *check_family(const struct shmetrics_record *record, struct family *family)
 {
     family->kind = shmetrics_shape_kind(record->shape);
     family->merge = shmetrics_shape_merge(record->shape);
-    if (family->merge < SHMETRICS_MERGE_SUM || family->merge > SHMETRICS_MERGE_EACH) return "V-23 UnknownMerge";
+    if (!may_merge(family->kind, family->merge)) return "V-23 UnknownMerge";
     if (shmetrics_range_length(record->text) == 0) return "V-24 BadText";
     if (bad_range(record->text, SHMETRICS_MAX_NAME_LENGTH) || bad_range(record->extra, SHMETRICS_MAX_HELP_LENGTH) ||
         bad_range(record->unit, SHMETRICS_MAX_UNIT_LENGTH))
@@ -199,6 +204,11 @@ static const char *check_family(const struct shmetrics_record *record, struct fa
 }
 
 static int is_gauge_kind(unsigned kind) { return kind == SHMETRICS_KIND_GAUGE_I64 || kind == SHMETRICS_KIND_GAUGE_F64; }
+/* Kinds that have a cell per process slot. */
+static int is_of_slots(unsigned kind)
+{
+    return is_gauge_kind(kind) || kind == SHMETRICS_KIND_TIME_MARK || kind == SHMETRICS_KIND_STATE;
+}
 static int is_histogram_kind(unsigned kind)
 {
     return kind >= SHMETRICS_KIND_HISTOGRAM_INTEGER && kind <= SHMETRICS_KIND_HISTOGRAM_CLASSIC;
@@ -223,6 +233,8 @@ static const char *parse_series(const struct shmetrics_record *record, struct se
         if (!shmetrics_ring_of(record->buckets, &series->ring)) return "V-25 BadBuckets";
         if (shmetrics_range_length(record->extra) == 0 || bad_range(record->extra, SHMETRICS_MAX_SCHEMA_LENGTH))
             return "V-24 BadText";
+    } else if (kind == SHMETRICS_KIND_STATE) {
+        if (shmetrics_range_length(record->extra) == 0 || bad_range(record->extra, MAX_STATUSES_LENGTH)) return "V-24 BadText";
     } else if (kind == SHMETRICS_KIND_SAMPLES) {
         if (record->buckets == 0 || record->buckets > SHMETRICS_MAX_SAMPLES) return "V-25 BadBuckets";
         series->shown = record->buckets;
@@ -271,7 +283,7 @@ static const char *check_series(const struct shmetrics_record *record, struct se
 {
     const char *bad = parse_series(record, series);
     if (bad) return bad;
-    int has_block = series->length > 0, is_gauge = is_gauge_kind(series->kind);
+    int has_block = series->length > 0, is_gauge = is_of_slots(series->kind);
     uint64_t units = series->kind == SHMETRICS_KIND_NUMBER ? 2 : 1;
     uint64_t at = series->placement = record->cell - 1;
     uint64_t capacity = has_block ? g.blocks_length : is_gauge ? g.gauges : g.counters;
@@ -287,6 +299,10 @@ static const char *check_series(const struct shmetrics_record *record, struct se
         series->bounds = (double *)(void *)copy_text(record->extra).bytes;
         for (uint64_t i = 0; i + 1 < series->count_of_buckets; i++)
             if (!isfinite(series->bounds[i]) || (i > 0 && series->bounds[i] <= series->bounds[i - 1])) return "V-25 BadBuckets";
+    }
+    if (series->kind == SHMETRICS_KIND_STATE) {
+        series->statuses = copy_text(record->extra);
+        if (!are_statuses(&series->statuses)) return "V-25 BadBuckets";
     }
     if (series->kind == SHMETRICS_KIND_EVENTS) {
         struct text schema = copy_text(record->extra);
@@ -323,6 +339,7 @@ static size_t walk_records(struct series **all)
         if (bad) {
             report(number, bad);
             free(series.labels.bytes);
+            free(series.statuses.bytes);
             free(series.bounds);
             continue;
         }

@@ -62,7 +62,7 @@ fn compile_time(out: &mut String) {
         )
         .unwrap();
     };
-    let numbers: [(&str, u64); 61] = [
+    let numbers: [(&str, u64); 63] = [
         ("MAGIC", MAGIC),
         ("MAGIC_SWAPPED", MAGIC.swap_bytes()),
         ("VERSION", VERSION),
@@ -98,6 +98,8 @@ fn compile_time(out: &mut String) {
         ("MAX_LABEL_VALUE_LENGTH", 1024),
         ("MAX_ENCODED_LENGTH", labels::MAX_ENCODED_LENGTH as u64),
         ("MAX_SAMPLES", 4096),
+        ("MAX_STATUSES", 64),
+        ("MAX_STATUS_NAME_LENGTH", 63),
         ("SEAL_INTERVAL", 16_384),
         ("MAX_EVENT_CAPACITY_LOG2", 16),
         ("MAX_EVENT_LENGTH", 4096),

@@ -10,7 +10,7 @@ use shmetrics::layout::fields::{Field, FieldType, STRUCTURES, Structure};
 use shmetrics::layout::geometry::*;
 use shmetrics::layout::header::{ERROR_LOG_VERSION, MAGIC, VERSION};
 use shmetrics::layout::kind::{Kind, Merge};
-use shmetrics::layout::{Fnv, LINE_LENGTH, REGION_ALIGNMENT, block, events, labels, record};
+use shmetrics::layout::{Fnv, LINE_LENGTH, REGION_ALIGNMENT, block, events, labels, record, statuses};
 use shmetrics::protocol::{index, latch, placement};
 
 /// What a reader of the header must know before the first constant.
@@ -228,7 +228,7 @@ fn constants(out: &mut String) {
     );
 
     part(out, "Limits [19]");
-    let limits: [(&str, u64); 31] = [
+    let limits: [(&str, u64); 33] = [
         ("MAX_PROCESS_SLOTS", MAX_PROCESS_SLOTS),
         ("MAX_LANES", MAX_LANES),
         ("MAX_RECORDS", MAX_RECORDS),
@@ -259,6 +259,8 @@ fn constants(out: &mut String) {
         ("MAX_EVENT_FIELDS", events::MAX_EVENT_FIELDS as u64),
         ("MAX_EVENT_NAME_LENGTH", events::MAX_EVENT_NAME_LENGTH as u64),
         ("MAX_SAMPLES", shmetrics::layout::samples::MAX_SAMPLES),
+        ("MAX_STATUSES", statuses::MAX_STATUSES as u64),
+        ("MAX_STATUS_NAME_LENGTH", statuses::MAX_STATUS_NAME_LENGTH as u64),
         ("SEAL_INTERVAL", latch::SEAL_INTERVAL),
     ];
     for (name, value) in limits {

@@ -1,8 +1,8 @@
 //! Holds the lines of the reader in C against a snapshot: the same series in the same order, every number to the bit, quantiles but
 //! for the rounding of `exp2`.
 
-use shmetrics::snapshot::{BucketScheme, Description, Histogram, Number, Quality, Series};
-use shmetrics::{Kind, Snapshot, Value};
+use shmetrics::snapshot::{BucketScheme, Description, Histogram, Number, ProcessState, Quality, Series};
+use shmetrics::{Snapshot, Value};
 
 /// How far the segment's numbers make sense.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -13,22 +13,13 @@ pub enum Trust {
     Damaged,
 }
 
-/// Kinds that the reader in C knows by name and does not show.
-pub fn is_left_out(kind: Kind) -> bool {
-    matches!(kind, Kind::TimeMark | Kind::State)
-}
-
 /// Compares all lines with all series.
 #[track_caller]
 pub fn same(lines: &[String], snapshot: &Snapshot, trust: Trust) {
-    let series: Vec<&Series> = snapshot
-        .series
-        .iter()
-        .filter(|series| !is_left_out(series.description.kind))
-        .collect();
+    let series = &snapshot.series;
     let names: Vec<String> = series.iter().map(|series| name(&series.description)).collect();
     assert_eq!(lines.len(), series.len(), "{lines:#?}\n{names:#?}");
-    for ((line, series), name) in lines.iter().zip(&series).zip(names) {
+    for ((line, series), name) in lines.iter().zip(series).zip(names) {
         let value = line
             .strip_prefix(&name)
             .unwrap_or_else(|| panic!("{line} does not begin with {name}"));
@@ -77,6 +68,9 @@ fn compare(found: &str, series: &Series, trust: Trust) {
             }
             return;
         }
+        Value::TimeMark(value) => value.map_or("none".into(), |value| value.to_string()),
+        Value::State(states) if states.is_empty() => "none".into(),
+        Value::State(states) => states.iter().map(state).collect::<Vec<_>>().join(" "),
         Value::Events(totals) => format!(
             "written={} dropped={} held={} fullest={} capacity={}",
             totals.written, totals.dropped, totals.held, totals.fullest, totals.capacity
@@ -92,6 +86,17 @@ fn compare(found: &str, series: &Series, trust: Trust) {
         other => panic!("{other:?}"),
     };
     assert_eq!(found, expected, "{:?}", series.description);
+}
+
+/// Which process, its status (by its number, if it was not declared), its streak, and whether that is unhealthy.
+fn state(state: &ProcessState) -> String {
+    let number = usize::from(state.number);
+    let name = match state.statuses.get(number) {
+        Some(status) => format!("\"{}\"", escaped(&status.name)),
+        None => number.to_string(),
+    };
+    let mark = if state.is_healthy() { "" } else { "!" };
+    format!("{}:{name}*{}{mark}", state.slot, state.streak)
 }
 
 /// `tolerance` is relative. NaN is no number, whatever its bits.

@@ -12,6 +12,7 @@ mod compare;
 mod damage;
 mod golden;
 mod live;
+mod statuses;
 mod writers;
 
 use std::io::Read;

@@ -94,6 +94,7 @@ fn count(segment: &Segment, index: u64) {
     unlimited.with(["/a"]).inc();
     gauges(segment, index as i64);
     histograms(segment, index);
+    marks_and_states(segment, index);
 }
 
 fn gauges(segment: &Segment, index: i64) {
@@ -130,6 +131,38 @@ fn gauges(segment: &Segment, index: i64) {
         .register()
         .unwrap();
     nan.set(if index == 0 { f64::NAN } else { -2.0 });
+}
+
+fn marks_and_states(segment: &Segment, index: u64) {
+    let first = segment.time_mark("first").first().register().unwrap();
+    let last = segment.time_mark("last").register().unwrap();
+    segment.time_mark("never").register().unwrap();
+    for at_ns in [1_000 - index, 2_000 + 7 * index] {
+        first.mark_at_ns(at_ns);
+        last.mark_at_ns(at_ns);
+    }
+    // Processes disagree about the statuses, so there are revisions. One is at its threshold, one below, one is not declared.
+    let from = if index.is_multiple_of(2) { 2 } else { 9 };
+    let state = segment
+        .state("status")
+        .status("O \"K\"", None)
+        .status("später", Some(from));
+    let state = state.register().unwrap();
+    let statuses: &[u8] = match index {
+        10 => &[1, 1],
+        11 => &[1, 1, 1],
+        12 => &[77],
+        _ => &[0],
+    };
+    statuses.iter().for_each(|status| state.set(*status));
+    let unset = segment.state("unset").status("OK", Some(0));
+    unset.register().unwrap();
+    let limited = segment.state("limited").status("OK", Some(1)).limit(1);
+    let limited = limited.family(["task"]).unwrap();
+    limited.with(["a"]).set(0);
+    limited.with(["b"]).set(0);
+    let limited = segment.time_mark("marked").limit(1).family(["task"]).unwrap();
+    limited.with(["a"]).mark_at_ns(1);
 }
 
 fn histograms(segment: &Segment, index: u64) {
