@@ -16,9 +16,12 @@
 pub struct Options {
     /// What the names of all families begin with; default `health`.
     pub prefix: String,
-    /// Tasks that this process works on at a time; default 1. Times are normalised by those of all live processes together.
+    /// Tasks that this process works on at a time; default 1. Times are normalised by those of all live processes together. It says how
+    /// many there are and limits nothing: that is for a semaphore of the service, taken after [`start_task`](super::Monitor::start_task) if
+    /// the wait is to be part of the time.
     pub max_workers: u64,
-    /// As many, where something scales the service by them: taken instead of [`max_workers`](Self::max_workers) if given.
+    /// As many, where something scales the service by them: what times are normalised by instead of [`max_workers`](Self::max_workers), if
+    /// given.
     pub hpa_max_workers: Option<u64>,
     /// Which errors mean which status, in the order in which they are tried.
     pub errors: Vec<ErrorRule>,
