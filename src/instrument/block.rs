@@ -1,4 +1,4 @@
-//! This thread's block of a series: found, committed, entered. Blocks are what histograms and samples have in each lane.
+//! This thread's block of a series: found, committed, entered. Blocks are what histograms, samples and events have in each lane.
 #![allow(unsafe_code)]
 
 use std::sync::Arc;

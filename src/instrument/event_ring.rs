@@ -1,83 +1,51 @@
-//! What handles of events point to: where the ring of a series is in this thread's lane, and how a field becomes words.
-#![allow(unsafe_code)]
+//! What handles of events point to: the rings of a series, and how a field becomes words.
 
 use std::sync::Arc;
 
+use super::block::{Block, Detour};
 use super::events::Value;
+use crate::layout::WORD_LENGTH;
 use crate::layout::events::*;
-use crate::layout::geometry::BLOCK_GRANULE_LENGTH;
 use crate::protocol::events;
 use crate::segment::attachment::Attachment;
-use crate::segment::thread::{self, PlaceWord};
-use crate::segment::{host, lane};
+use crate::segment::{host, thread};
 use crate::sync::{AtomicU64, Relaxed};
-use crate::words::{from_mapping, word_at};
 
 /// An events series of this process.
 #[derive(Debug)]
 pub(super) struct EventRing {
-    place: PlaceWord,
+    block: Block,
     shape: EventsShape,
-    /// Byte offset of the block in the block region.
-    placement: u64,
-    /// In the lane's bitmap: byte offset of the word, and the bit.
-    bitmap_offset: usize,
-    bitmap_bit: u64,
-    /// `None`: a handle that does nothing.
-    attachment: Option<Arc<Attachment>>,
-}
-
-/// Why an event cannot go into this thread's ring.
-enum Detour {
-    NoLane,
-    /// A signal interrupted another operation of this thread.
-    Reentered,
-    NotCommitted,
 }
 
 impl EventRing {
     /// Of a handle that does nothing.
     pub(super) fn noop(shape: EventsShape) -> EventRing {
         EventRing {
-            place: PlaceWord::NOWHERE,
+            block: Block::noop(),
             shape,
-            placement: 0,
-            bitmap_offset: 0,
-            bitmap_bit: 0,
-            attachment: None,
         }
     }
 
     /// The series whose block is at `placement`.
     pub(super) fn new(attachment: &Arc<Attachment>, placement: u64, shape: EventsShape) -> EventRing {
-        let granule = placement / BLOCK_GRANULE_LENGTH;
         EventRing {
-            place: PlaceWord::new(
-                attachment.number,
-                attachment.geometry.lane_blocks_offset + placement,
-            ),
+            block: Block::new(attachment, placement, shape.words()),
             shape,
-            placement,
-            bitmap_offset: (granule / 64 * 8) as usize,
-            bitmap_bit: 1 << (granule % 64),
-            attachment: Some(Arc::clone(attachment)),
         }
     }
 
     pub(super) fn is_noop(&self) -> bool {
-        self.attachment.is_none()
+        self.block.attachment().is_none()
     }
 
     /// Writes an event; what has no ring is dropped and counted.
     #[inline]
     pub(super) fn write(&self, kind: &EventKind, time_ns: u64, values: &[Value<'_>]) {
         if !fits(kind, values) {
-            return self.drop_event();
-        }
-        if let Err(detour) = self.write_now(kind, time_ns, values)
-            && !(self.prepare(&detour, false) && self.write_now(kind, time_ns, values).is_ok())
-        {
             self.drop_event();
+        } else if let Err(detour) = self.write_now(kind, time_ns, values) {
+            self.write_slowly(&detour, kind, time_ns, values);
         }
     }
 
@@ -88,80 +56,41 @@ impl EventRing {
 
     #[inline(always)]
     fn write_now(&self, kind: &EventKind, time_ns: u64, values: &[Value<'_>]) -> Result<(), Detour> {
-        let thread = thread::block();
-        let base = thread.lane(self.place);
-        if base == 0 {
-            return Err(Detour::NoLane);
-        }
-        if !thread.enter() {
-            return Err(Detour::Reentered);
-        }
-        // SAFETY: `base` is where a lane of this segment starts in its mapping, set by `lane::obtain` and cleared before the mapping
-        // goes; the mapping lives as long as `self.attachment`. The bitmap is at the start of the lane and committed with it.
-        let bitmap = unsafe { word_at(base as *const u8, self.bitmap_offset) };
-        if bitmap.load(Relaxed) & self.bitmap_bit == 0 {
-            thread.leave();
-            return Err(Detour::NotCommitted);
-        }
-        // SAFETY: as above; the block is inside the lane's block region (its placement was validated against the geometry), a multiple
-        // of 128 from the lane's start, has the words of its shape, and is committed, as its bit says.
-        let block = unsafe { from_mapping((base as *const u8).add(self.place.offset()), self.shape.words()) };
-        // The entry is a segment's number: the slot of this process in it.
-        let writer = self.attachment.as_ref().map_or(0, |attachment| {
-            thread::page().slots[attachment.number].tag.load(Relaxed)
-        });
-        events::write(block, &self.shape, |words| {
-            let word = |index: usize| &words[index - 1];
-            word(EVENT_TIME).store(time_ns, Relaxed);
-            word(EVENT_SHAPE).store(kind.code.into(), Relaxed);
-            word(EVENT_WRITER).store(writer, Relaxed);
-            for (field, value) in kind.fields.iter().zip(values) {
-                store(field, *value, &words[field.word - 1..]);
-            }
-        });
-        thread.leave();
-        Ok(())
+        self.block.on_own_words(|block| {
+            // The entry is a segment's number: the slot of this process in it.
+            let writer = self.block.attachment().map_or(0, |attachment| {
+                thread::page().slots[attachment.number].tag.load(Relaxed)
+            });
+            events::write(block, &self.shape, |words| {
+                let word = |index: usize| &words[index - 1];
+                word(EVENT_TIME).store(time_ns, Relaxed);
+                word(EVENT_SHAPE).store(kind.code.into(), Relaxed);
+                word(EVENT_WRITER).store(writer, Relaxed);
+                for (field, value) in kind.fields.iter().zip(values) {
+                    store(field, *value, &words[field.word - 1..]);
+                }
+            });
+        })
     }
 
-    /// Tries to remove what stands in the way.
     #[cold]
-    fn prepare(&self, detour: &Detour, may_allocate: bool) -> bool {
-        let Some(attachment) = &self.attachment else {
-            return false;
-        };
-        let base = match detour {
-            Detour::Reentered => return false,
-            Detour::NotCommitted => thread::block().lane(self.place),
-            Detour::NoLane => lane::obtain(attachment, may_allocate).unwrap_or(0),
-        };
-        if base == 0 {
-            return false;
+    fn write_slowly(&self, detour: &Detour, kind: &EventKind, time_ns: u64, values: &[Value<'_>]) {
+        if !(self.block.prepare(detour, false) && self.write_now(kind, time_ns, values).is_ok()) {
+            self.drop_event();
         }
-        // SAFETY: as in `write_now`.
-        let bitmap = unsafe { word_at(base as *const u8, self.bitmap_offset) };
-        bitmap.load(Relaxed) & self.bitmap_bit != 0
-            || lane::commit_block(
-                attachment,
-                base,
-                self.placement,
-                self.shape.length(),
-                may_allocate,
-            )
     }
 
     /// Gets this thread its lane and its ring ahead of time; `false`: its events will be dropped.
     pub(super) fn prepare_thread(&self) -> bool {
-        self.is_noop() || (self.prepare(&Detour::NoLane, true) && self.prepare(&Detour::NotCommitted, true))
+        self.is_noop() || self.block.prepare_thread().is_some()
     }
 
     /// Counts an event that is lost.
     #[cold]
     fn drop_event(&self) {
-        if let Some(attachment) = &self.attachment {
-            let line = attachment.geometry.shared_blocks_offset + self.placement;
-            attachment
-                .word(line + 8 * EVENT_DROPPED as u64)
-                .fetch_add(1, Relaxed);
+        let line = self.block.shared((EVENTS_SHARED_LENGTH / WORD_LENGTH) as usize);
+        if let Some(dropped) = line.get(EVENT_DROPPED) {
+            dropped.fetch_add(1, Relaxed);
         }
     }
 }
