@@ -138,8 +138,8 @@ impl Number {
 
 impl Number {
     /// Makes the total over all processes this value, as far as it was counted when it looked: what others add meanwhile comes on top,
-    /// and of two who set at once one comes after the other. A float total is exact to its last digits. Cost: some loads per lane and
-    /// one compare-and-swap in the shared lane: for now and then, and not for every request. After a reset it is what readers show.
+    /// and of two who set at once one comes after the other. A float total is exact to its last digits. Cost: some loads per lane that was
+    /// ever used and one compare-and-swap in the shared lane: for now and then, and not for every request. After a reset it is what readers show.
     /// In a forked child that cannot open the file any more (its name is gone, privileges were dropped) it does nothing, as its parent's
     /// part is not to be seen there.
     #[cold]

@@ -1,6 +1,13 @@
 //! What all lanes together have of a number, as a writer sees it that wants to set it.
 //!
 //! In a forked child its parent's lanes are covered in the mapping ([`fork`](super::fork)): what they hold is read from the file.
+//!
+//! Lanes in use are the first ones, so the sum ends at the first that nobody ever had. **Proof.** An owner word that is not 0 never becomes
+//! 0 again, and a lane that nobody had is taken by the search of [`lane`](super::lane) only: by who has loaded, or lost a
+//! compare-and-swap to, another value than 0 in the word of each lane below. Let something be counted in lane k before the sum begins
+//! (it happens before it). Then so does what its taker saw in the word of each j < k, and by coherence the sum sees that there, or something
+//! later: not 0. So it gets to k. What is counted meanwhile may be missed, in the last lane as in any other: it comes on top. No
+//! order is needed but that of each word.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -10,7 +17,7 @@ use rustix::fs::OFlags;
 use super::attachment::Attachment;
 use super::registry::number_at;
 use super::slot::open_again;
-use crate::layout::directory::{LANE_COMMITTED_OFFSET, LANE_OWNER_OFFSET};
+use crate::layout::directory::{LANE_COMMITTED_OFFSET, LANE_OWNER_OFFSET, OwnerTag};
 use crate::layout::header::RESET_OFFSET;
 use crate::layout::{LINE_LENGTH, WORD_LENGTH};
 use crate::protocol::reset;
@@ -32,7 +39,7 @@ pub(crate) struct Total {
 }
 
 /// Adds up the lanes. `shared_offset`: where the whole part is in the shared lane. `None`: a lane of this process' parent cannot be read,
-/// as the file cannot be opened again (its name is gone, or privileges were dropped). Cost: a load or two per lane.
+/// as the file cannot be opened again (its name is gone, or privileges were dropped). Cost: some loads per lane that was ever used.
 pub(crate) fn of_number(attachment: &Attachment, shared_offset: u64) -> Option<Total> {
     let geometry = &attachment.geometry;
     let placement = shared_offset.saturating_sub(geometry.shared_counters_offset) / LINE_LENGTH;
@@ -41,7 +48,10 @@ pub(crate) fn of_number(attachment: &Attachment, shared_offset: u64) -> Option<T
     for lane in 1..=geometry.capacities.lanes {
         let entry = geometry.lane_entry_offset(lane);
         let load = |offset: u64| attachment.word(entry + offset).load(Acquire);
-        if load(LANE_OWNER_OFFSET) == 0 || load(LANE_COMMITTED_OFFSET) == 0 {
+        if load(LANE_OWNER_OFFSET) == OwnerTag::NOBODY.0 {
+            break;
+        }
+        if load(LANE_COMMITTED_OFFSET) == 0 {
             continue;
         }
         let start = geometry.lane_offset(lane) + geometry.lane_counters_offset + placement * WORD_LENGTH;

@@ -169,6 +169,43 @@ fn a_number_that_a_forked_child_sets_is_what_it_was_set_to() {
     assert_eq!(number(&path, "parts"), Number::F64(0.5));
 }
 
+/// Behind a lane that was given back, and one of a dead process, there may be more.
+#[test]
+fn a_number_that_is_set_has_the_lanes_behind_those_of_the_dead_and_those_given_back() {
+    let _alone = alone();
+    let done = |path: &Path, name: &str| path.with_extension(name);
+    if let Some(argument) = child_argument() {
+        let (name, path) = argument.split_once(' ').unwrap();
+        let path = Path::new(path);
+        // Its lane is kept until it ends.
+        let level = open(path).number("level").register().unwrap();
+        level.add(10);
+        std::fs::write(done(path, name), "").unwrap();
+        return poll("the word to end", || done(path, "end").exists().then_some(()));
+    }
+    let scratch = Scratch::new("statistics-set-behind");
+    let path = scratch.path("segment");
+    let segment = open(&path);
+    let test = "a_number_that_is_set_has_the_lanes_behind_those_of_the_dead_and_those_given_back";
+    let mut workers = ["first", "second"].map(|name| {
+        let worker = Worker::spawn(test, &format!("{name} {}", path.display()));
+        poll("a worker", || done(&path, name).exists().then_some(()));
+        worker
+    });
+    let level = segment.number("level").register().unwrap();
+    level.add(100);
+    workers[1].kill();
+    std::fs::write(done(&path, "end"), "").unwrap();
+    let [mut first, _] = workers;
+    first.finish();
+    let lanes = snapshot(&path).fill.lanes_touched;
+    assert_eq!((lanes, number(&path, "level")), (3, Number::I64(120)));
+    level.set(7);
+    assert_eq!(number(&path, "level"), Number::I64(7));
+    level.set_float(0.5);
+    assert_eq!(number(&path, "level"), Number::F64(0.5));
+}
+
 #[test]
 fn a_number_that_is_set_is_what_it_was_set_to_and_what_came_after() {
     let _alone = alone();
