@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, Throughput};
 use shmetrics::{
     BlockIds, BoundCounter, BoundHistogram, Counter, FloatHistogram, Gauge, Histogram, InFlight, Number,
-    Samples, Segment, State, TimeMark, Unit,
+    Samples, Segment, State, Text, TimeMark, Unit,
 };
 
 /// Handles that take turns: one alone would measure how fast a load follows a store to the same word.
@@ -41,6 +41,7 @@ struct Bench {
     samples: Vec<Samples>,
     #[cfg(feature = "stats")]
     named: (shmetrics::stats::named::Stats, Vec<String>),
+    text: Text,
     in_flight: InFlight,
     keys: Vec<String>,
 }
@@ -116,6 +117,7 @@ impl Bench {
             Duration::from_nanos(50_000 + (state >> 43))
         }));
         let in_flight = segment.in_flight("requests").register().expect("a table");
+        let text = segment.text("phase").register().expect("a text");
         Bench {
             block_ids: segment.block_ids(),
             state: segment
@@ -140,6 +142,7 @@ impl Bench {
             samples,
             #[cfg(feature = "stats")]
             named,
+            text,
             in_flight,
             keys: (0..HANDLES)
                 .map(|n| format!("https://example.org/page/{n}"))
@@ -233,6 +236,13 @@ impl Bench {
         }
     }
 
+    /// A text of 24 bytes, at a time that is given.
+    fn set_text(&self, turn: usize) {
+        for _ in 0..HANDLES {
+            self.text.set_at_ns("loading the catalogue...", turn as u64);
+        }
+    }
+
     /// A key is started and ended, at times that are given.
     fn start_and_finish(&self, turn: usize) {
         for key in &self.keys {
@@ -298,6 +308,7 @@ fn benchmarks(criterion: &mut Criterion, bench: &Bench) {
     group.bench_function("record a float", |b| b.iter(|| bench.record_float(next())));
     group.bench_function("sample", |b| b.iter(|| bench.sample(next())));
     group.bench_function("sample, time given", |b| b.iter(|| bench.sample_at(next())));
+    group.bench_function("set a text", |b| b.iter(|| bench.set_text(next())));
     group.bench_function("start and finish", |b| b.iter(|| bench.start_and_finish(next())));
     group.finish();
 }
@@ -379,6 +390,7 @@ fn main() {
         state,
         mark,
         key,
+        text,
     ] = ratios([
         &|_| bench.raw_add(),
         &|_| bench.inc(),
@@ -390,6 +402,7 @@ fn main() {
         &|_| bench.set_state(),
         &|turn| bench.mark(turn),
         &|turn| bench.start_and_finish(turn),
+        &|turn| bench.set_text(turn),
     ]);
     println!("ratios to a rotating raw add, medians of interleaved rounds:");
     println!("  inc {inc:.2} (expected at most 3)");
@@ -414,6 +427,7 @@ fn main() {
         println!("  incr by name {by_name:.2} (expected at most 30)");
     }
     println!("  a key in flight, start and finish {key:.2} (expected at most 250)");
+    println!("  a text of 24 bytes, time given {text:.2} (expected at most 200)");
     println!(
         "  two threads to one {:.2} (expected at most 1.25)",
         two_threads(&bench)

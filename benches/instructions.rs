@@ -335,6 +335,7 @@ mod benchmarks {
             in_flight_start_finish,
             next_id,
             block_id,
+            text_set,
             named_incr,
             named_record,
             health_request_and_success,

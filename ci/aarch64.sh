@@ -121,10 +121,12 @@ in_order events.begin events.landed events.position
 in_order events.o1 events.o3 events.o3_end
 in_order flight.f2 flight.f5
 in_order flight.r1 flight.r2
+in_order text.d1 text.d2 text.d4 text.d5
+in_order text.r1 text.r2
 
 # The reading functions: those that have an edge of a reader.
 awk '
-    NR == FNR { if ($2 ~ /^(live|latch|ring|shared|gauge|reset|samples|flight)\.r[0-9]/ || $2 ~ /^events\.o[0-9]/) reader[$1]; next }
+    NR == FNR { if ($2 ~ /^(live|latch|ring|shared|gauge|reset|samples|flight|text)\.r[0-9]/ || $2 ~ /^events\.o[0-9]/) reader[$1]; next }
     { function_of[FNR] = $2; kind[FNR] = $3; what[FNR] = $4; if ($1 in reader) reads[$2] }
     END {
         for (i in kind) if (function_of[i] in reads && kind[i] != "acquire-fence") { print function_of[i], what[i]; found = 1 }

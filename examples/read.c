@@ -11,6 +11,7 @@
  *     jobs{} written=9 dropped=0 held=9 fullest=6 capacity=512   events: how many, not which
  *     latency_seconds{} count=5 sum=0.021 min=0.001 max=0.009 p50=0.0041 p99=0.0088
  *
+ *     phase{} text="serving" cut=0 set_ns=1795165200000000000 refused=0
  *     requests{} in_flight=3 parked=1 overflow=0 forgotten=0     keys that live processes work on, that nobody works on, ...
  *
  * Behind a histogram that could not be read exactly stands bounded=N: its count is off by at most N. "none" is a gauge or state that
@@ -25,6 +26,7 @@
 #include "read/checks.h"
 #include "read/histogram.h"
 #include "read/in_flight.h"
+#include "read/texts.h"
 
 struct slot { uint64_t owner; int committed, alive; };
 
@@ -268,6 +270,23 @@ static void print_in_flight(struct series *const *members, size_t member_count)
     printf(" overflow=%" PRIu64 " forgotten=%" PRIu64 "\n", found->overflow, found->forgotten);
 }
 
+/* A series has one record. If a file has several the oldest counts. */
+static void print_set_text(struct series *const *members, size_t member_count)
+{
+    struct copied_text copy;
+    uint64_t block = shmetrics_shared_block_address(&g, members[0]->placement);
+    uint64_t refused = load(block + SHMETRICS_TEXT_REFUSED_OFFSET);
+    copy_set_text(&copy, block, members[0]->capacity);
+    if (is_overflow(members, member_count) && !copy.is_set && !copy.is_unreadable && refused == 0) return;
+    print_name(members[0]);
+    if (copy.is_set) {
+        printf("text=\"");
+        print_text((const char *)copy.words, copy.content & 0xffff);
+        printf("\" cut=%d set_ns=%" PRIu64, (int)(copy.content >> 16 & 1), copy.set_ns);
+    } else printf("text=%s", copy.is_unreadable ? "unreadable" : "none");
+    printf(" refused=%" PRIu64 "\n", refused);
+}
+
 /* ---- Series and their revisions ---- */
 
 /* Same family, same labels: neighbours, oldest first. */
@@ -348,6 +367,7 @@ int main(int argc, char **argv)
         struct series *const *members = sorted + groups[i].start;
         unsigned kind = members[0]->kind;
         if (kind == SHMETRICS_KIND_EVENTS) print_events(members, groups[i].count);
+        else if (kind == SHMETRICS_KIND_TEXT) print_set_text(members, groups[i].count);
         else if (kind == SHMETRICS_KIND_IN_FLIGHT) print_in_flight(members, groups[i].count);
         else if (kind == SHMETRICS_KIND_NUMBER) print_sum_of_parts(members, groups[i].count);
         else if (kind == SHMETRICS_KIND_SAMPLES) print_samples(members, groups[i].count);

@@ -98,6 +98,7 @@
 #define SHMETRICS_MAX_SAMPLES UINT64_C(4096)
 #define SHMETRICS_MAX_STATUSES UINT64_C(64)
 #define SHMETRICS_MAX_STATUS_NAME_LENGTH UINT64_C(63)
+#define SHMETRICS_MAX_TEXT_CAPACITY UINT64_C(4096)
 #define SHMETRICS_SEAL_INTERVAL UINT64_C(16384)
 #define SHMETRICS_MAX_SCALE 7
 #define SHMETRICS_MIN_LOW (-1022)
@@ -119,6 +120,7 @@ enum shmetrics_kind {
     SHMETRICS_KIND_STATE = 10,
     SHMETRICS_KIND_SAMPLES = 11,
     SHMETRICS_KIND_EVENTS = 12,
+    SHMETRICS_KIND_TEXT = 13,
     SHMETRICS_KIND_IN_FLIGHT = 15
 };
 /* Open, as kinds are. */
@@ -621,6 +623,35 @@ struct shmetrics_in_flight_text {
     uint64_t key_text[15];                   /* 0x008 text */
 };
 
+/* ---- The text block [9.15] ---- */
+
+#define SHMETRICS_TEXT_BLOCK_LENGTH UINT64_C(128)
+#define SHMETRICS_TEXT_HEAD_OFFSET UINT64_C(0x000)
+#define SHMETRICS_TEXT_REFUSED_OFFSET UINT64_C(0x008)
+
+/* Line 0 of a text that is replaced as a whole; eight slots follow. In the shared lane only. */
+struct shmetrics_text_block {
+    uint64_t text_head;                      /* 0x000 a64 */
+    uint64_t text_refused;                   /* 0x008 a64 */
+    uint64_t reserved_010[14];               /* 0x010 bytes */
+};
+
+/* ---- The text slot [9.15] ---- */
+
+#define SHMETRICS_TEXT_SLOT_LENGTH UINT64_C(32)
+#define SHMETRICS_TEXT_CLAIM_OFFSET UINT64_C(0x000)
+#define SHMETRICS_TEXT_BEGIN_OFFSET UINT64_C(0x008)
+#define SHMETRICS_TEXT_CONTENT_OFFSET UINT64_C(0x010)
+#define SHMETRICS_TEXT_SET_NS_OFFSET UINT64_C(0x018)
+
+/* The head of a slot; its text follows. */
+struct shmetrics_text_slot {
+    uint64_t text_claim;                     /* 0x000 tag */
+    uint64_t text_begin;                     /* 0x008 a64 */
+    uint64_t text_content;                   /* 0x010 a64 */
+    uint64_t text_set_ns;                    /* 0x018 a64 */
+};
+
 /* ---- The structures are laid out as the file is ---- */
 
 #define SHMETRICS_SIZE(name, length) \
@@ -814,6 +845,16 @@ SHMETRICS_AT(in_flight_block, in_flight_forgotten, SHMETRICS_IN_FLIGHT_FORGOTTEN
 SHMETRICS_SIZE(in_flight_text, 128);
 SHMETRICS_AT(in_flight_text, key_word, SHMETRICS_KEY_WORD_OFFSET);
 SHMETRICS_AT(in_flight_text, key_text, SHMETRICS_KEY_TEXT_OFFSET);
+
+SHMETRICS_SIZE(text_block, 128);
+SHMETRICS_AT(text_block, text_head, SHMETRICS_TEXT_HEAD_OFFSET);
+SHMETRICS_AT(text_block, text_refused, SHMETRICS_TEXT_REFUSED_OFFSET);
+
+SHMETRICS_SIZE(text_slot, 32);
+SHMETRICS_AT(text_slot, text_claim, SHMETRICS_TEXT_CLAIM_OFFSET);
+SHMETRICS_AT(text_slot, text_begin, SHMETRICS_TEXT_BEGIN_OFFSET);
+SHMETRICS_AT(text_slot, text_content, SHMETRICS_TEXT_CONTENT_OFFSET);
+SHMETRICS_AT(text_slot, text_set_ns, SHMETRICS_TEXT_SET_NS_OFFSET);
 
 #undef SHMETRICS_SIZE
 #undef SHMETRICS_AT

@@ -287,6 +287,16 @@ pub enum RegisterError {
         /// The limit.
         most: u64,
     },
+    /// No text can be so long.
+    #[error("{name}: a text of at most {found} bytes, expected 1 to {most}")]
+    TextCapacity {
+        /// The family.
+        name: String,
+        /// The capacity that was asked for.
+        found: u64,
+        /// The largest.
+        most: u64,
+    },
     /// So many keys cannot be in flight.
     #[error("{name}: a capacity of {found} keys in flight, expected 1 to {most}")]
     Entries {

@@ -138,6 +138,7 @@ fn operations_make_no_system_call_and_allocate_nothing() {
             .register()
             .unwrap();
         let ids = segment.block_ids();
+        let text = segment.text("m").register().unwrap();
         let working = segment.in_flight("l").capacity(8).register().unwrap();
         let _full: Vec<_> = (0..8).map(|key| working.start(&key.to_string())).collect();
         segment.attach_thread();
@@ -172,6 +173,11 @@ fn operations_make_no_system_call_and_allocate_nothing() {
                 state.set((n % 2) as u8);
                 state.set_and_tell(0);
                 if ids.next().is_err() || segment.next_id().is_err() {
+                    return false;
+                }
+                if !text.set(["short", "longer than that"][(n & 1) as usize])
+                    || (n % 9 == 0 && !text.delete())
+                {
                     return false;
                 }
                 // First starts, retries, and ends.
@@ -293,6 +299,7 @@ fn snapshots_make_no_system_call_and_allocate_nothing_once_warm() {
     (0..500).for_each(|n| samples.record(f64::from(n)));
     let mark = segment.time_mark("j").first().register().unwrap();
     let state = segment.state("k").status("OK", None).register().unwrap();
+    assert!(segment.text("m").register().unwrap().set("a text"));
     let working = segment.in_flight("l").register().unwrap();
     let _tokens: Vec<_> = (0..100).map(|key| working.start(&key.to_string())).collect();
     counter.inc();

@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use gungraun::prelude::*;
 use shmetrics::events::{EventWriter, FieldKind, Value};
-use shmetrics::{BlockIds, InFlight, Number, Samples, Segment, State, TimeMark};
+use shmetrics::{BlockIds, InFlight, Number, Samples, Segment, State, Text, TimeMark};
 
 use crate::benchmarks::{Ready, budget, ready, repeat, value};
 
@@ -158,5 +158,18 @@ fn block() -> Ready<BlockIds> {
 fn block_id(ready: Ready<BlockIds>) -> Ready<BlockIds> {
     repeat(ready, |ids, _| {
         black_box(ids.next().unwrap_or(0));
+    })
+}
+
+fn text() -> Ready<Text> {
+    ready(|segment| segment.text("phase").register().expect("a text"))
+}
+
+// A text of 24 bytes, at a time that is given.
+#[library_benchmark(config = budget("text_set"))]
+#[bench::run(text())]
+fn text_set(ready: Ready<Text>) -> Ready<Text> {
+    repeat(ready, |text, turn| {
+        text.set_at_ns(black_box("loading the catalogue..."), value(turn));
     })
 }

@@ -38,7 +38,21 @@ enum Known {
     Resets(u64),
     /// Entries of the error log that are taken, and that are damaged.
     ErrorLog(u64, u64),
+    Text(StoredText),
     InFlight(Keys),
+}
+
+/// What is known of a text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoredText {
+    /// The text, and when it was set, if one is.
+    pub text: Option<(String, u64)>,
+    /// Is it cut?
+    pub truncated: bool,
+    /// Is one set that cannot be read?
+    pub unreadable: bool,
+    /// Texts that were not set.
+    pub refused: u64,
 }
 
 /// What is known of keys in flight.
@@ -177,6 +191,11 @@ impl Fact {
         Fact::new(name, Known::Events(totals))
     }
 
+    /// A text.
+    pub fn text(name: &str, text: StoredText) -> Fact {
+        Fact::new(name, Known::Text(text))
+    }
+
     /// What is in flight.
     pub fn in_flight(name: &str, keys: Keys) -> Fact {
         Fact::new(name, Known::InFlight(keys))
@@ -303,6 +322,16 @@ impl Fact {
             (Known::SamplesOfProcess(slot, count, values), Some(_)) => {
                 let found = samples_of_process(snapshot, *slot, &self.name, &labels);
                 found == Some((*count, values)) || (found.is_none() && *count == 0)
+            }
+            (Known::Text(text), Some(Value::Text(found))) => {
+                let shown = found.text().map(str::to_owned).zip(found.set_ns);
+                *text
+                    == StoredText {
+                        text: shown,
+                        truncated: found.truncated,
+                        unreadable: found.unreadable,
+                        refused: found.refused,
+                    }
             }
             (Known::InFlight(keys), Some(Value::InFlight(found))) => {
                 *keys

@@ -11,6 +11,7 @@
 //! | `contents` | what is counted, set and recorded |
 //! | `events` | events |
 //! | `in_flight` | what is in flight |
+//! | `text` | texts |
 //! | `marks` | time marks and states, from a stream of their own |
 //! | `numbers`, `samples` | series of these kinds |
 //! | `random` | numbers |
@@ -23,6 +24,7 @@ mod numbers;
 mod random;
 mod samples;
 mod series;
+mod text;
 
 use shmetrics::layout::directory::OwnerTag;
 use shmetrics::layout::geometry::Capacities;
@@ -103,6 +105,7 @@ pub fn generate(seed: u64) -> Generated {
     let marks = marks::declare(marks_random, &mut image);
     slots.set(marks_random, &mut image, &marks);
     depart(random, &mut image, &mut slots);
+    text::set(&mut Random::beside(seed, 13), &mut image, &tags, &mut facts);
     samples::record(&mut Random::beside(seed, 11), &mut image, &tags, &mut facts);
     resets(resets_random, &mut image, &all, &mut counters, &mut histograms);
     // After the resets: they take over what is in force, and a number may be the next to be reset.
@@ -171,7 +174,7 @@ fn resets(
 }
 
 fn is_counted(kind: Kind) -> bool {
-    kind.space() != Space::Gauges && kind != Kind::InFlight
+    kind.space() != Space::Gauges && !kind.is_shared_only()
 }
 
 /// Texts of which some are logged again, some twice at one moment, and the last may be cut short by a death.

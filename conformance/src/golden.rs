@@ -34,6 +34,7 @@ mod rings;
 mod samples;
 mod smallest;
 mod text;
+mod texts;
 mod versions;
 
 use std::collections::BTreeMap;
@@ -225,6 +226,7 @@ pub fn all() -> Vec<Golden> {
     all.extend(errors::all());
     all.extend(events::all());
     all.extend(in_flight::all());
+    all.extend(texts::all());
     all.extend(resets::all());
     all.extend(marks::all());
     all.extend(deaths::all());

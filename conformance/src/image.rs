@@ -12,6 +12,7 @@
 //! | `events` | events (10.21) |
 //! | `samples` | samples (10.22) |
 //! | `in_flight` | what is in flight (10.23) |
+//! | `text` | texts (10.24) |
 //! | `storage` | what is committed, and the file |
 //!
 //! Each protocol can stop after any of its steps, as a process does that is killed.
@@ -26,6 +27,7 @@ mod records;
 mod resets;
 mod samples;
 mod storage;
+mod text;
 
 use shmetrics::layout::fields::{Field, structure};
 use shmetrics::layout::geometry::{Capacities, Geometry, Origin};
@@ -41,6 +43,7 @@ pub use records::{Family, Parameters, Registration, Scheme, Series};
 pub use resets::Resetting;
 pub use samples::Sampling;
 pub use storage::write_words;
+pub use text::Setting;
 
 /// The shared lane, where a function takes the number of a lane.
 pub const SHARED: u64 = 0;
@@ -93,6 +96,10 @@ pub enum Place {
     InFlight(u64),
     /// The text of an entry of it, at this offset of the file.
     InFlightText(u64),
+    /// Line 0 of a text at this offset of the file ([`Image::block_offset`]).
+    Text(u64),
+    /// A slot of it, at this offset of the file ([`Image::text_slot`]).
+    TextSlot(u64),
 }
 
 impl Image {
@@ -208,6 +215,8 @@ impl Image {
             Place::Event(offset) => (offset, &["event"]),
             Place::InFlight(offset) => (offset, &["in flight block"]),
             Place::InFlightText(offset) => (offset, &["in flight text"]),
+            Place::Text(offset) => (offset, &["text block"]),
+            Place::TextSlot(offset) => (offset, &["text slot"]),
         };
         let named = |field: &&Field, name: &str| field.name == name;
         let found = structures.iter().find_map(|name| {

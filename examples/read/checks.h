@@ -16,6 +16,7 @@ struct family { int good; unsigned kind, merge; struct text name; };
 struct series {
     uint64_t number, placement, family, created_ns, count_of_buckets, length;
     uint64_t shown;                   /* samples only */
+    uint64_t capacity;                /* texts only: bytes */
     unsigned kind, flags;
     double factor;
     struct shmetrics_buckets buckets; /* exponential only */
@@ -173,7 +174,7 @@ static const char *copy_record(uint64_t number, struct shmetrics_record *record)
     unsigned type = shmetrics_shape_type(record->shape), kind = shmetrics_shape_kind(record->shape);
     if (record->checksum != shmetrics_record_checksum(record)) return "V-20 BadChecksum";
     if (type != SHMETRICS_TYPE_FAMILY && type != SHMETRICS_TYPE_SERIES) return "V-21 UnknownType";
-    int is_known = (kind >= SHMETRICS_KIND_COUNTER_U64 && kind <= SHMETRICS_KIND_EVENTS) || kind == SHMETRICS_KIND_IN_FLIGHT;
+    int is_known = (kind >= SHMETRICS_KIND_COUNTER_U64 && kind <= SHMETRICS_KIND_TEXT) || kind == SHMETRICS_KIND_IN_FLIGHT;
     return is_known ? NULL : "V-22 UnknownKind";
 }
 
@@ -238,6 +239,9 @@ static const char *parse_series(const struct shmetrics_record *record, struct se
     } else if (kind == SHMETRICS_KIND_SAMPLES) {
         if (record->buckets == 0 || record->buckets > SHMETRICS_MAX_SAMPLES) return "V-25 BadBuckets";
         series->shown = record->buckets;
+    } else if (kind == SHMETRICS_KIND_TEXT) {
+        if (record->buckets == 0 || record->buckets > SHMETRICS_MAX_TEXT_CAPACITY) return "V-25 BadBuckets";
+        series->capacity = record->buckets;
     } else if (kind == SHMETRICS_KIND_IN_FLIGHT) {
         if (record->buckets > 12) return "V-25 BadBuckets";
         series->count_of_buckets = (uint64_t)1 << record->buckets;
@@ -248,6 +252,8 @@ static const char *parse_series(const struct shmetrics_record *record, struct se
     if (!isfinite(series->factor) || series->factor <= 0 || ring_slots > SHMETRICS_MAX_RING_SLOTS) return "V-25 BadBuckets";
     series->length = series->shown ? shmetrics_samples_length(series->shown) : series->count_of_buckets ? shmetrics_block_length(series->count_of_buckets, ring_slots) : 0;
     if (kind == SHMETRICS_KIND_EVENTS) series->length = shmetrics_events_length(series->ring);
+    if (kind == SHMETRICS_KIND_TEXT)
+        series->length = SHMETRICS_LINE_LENGTH + 8 * ((32 + (series->capacity + 7) / 8 * 8 + 127) / 128 * 128);
     if (kind == SHMETRICS_KIND_IN_FLIGHT) series->length = SHMETRICS_LINE_LENGTH * ((1 + 9 * series->count_of_buckets) | 1);
     if (record->length != series->length || series->length > SHMETRICS_MAX_BLOCK_LENGTH || series->length > g.blocks_length)
         return "V-26 BadLength";

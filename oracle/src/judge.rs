@@ -183,7 +183,7 @@ fn error(series: &Value) -> u64 {
 fn show(series: Option<&Value>) -> String {
     match series {
         None => "absent".to_owned(),
-        Some(series) => match ["value", "count", "in_flight"]
+        Some(series) => match ["value", "count", "in_flight", "text"]
             .iter()
             .find_map(|name| series.get(name))
         {
@@ -254,6 +254,13 @@ pub fn check_effect(effect: Effect, before: &Told, after: &Told) -> Result<(), S
             match names.iter().find(|name| numbers(after, name) != Some((0.0, 0.0))) {
                 Some(name) => Err(format!("{name} was reset and is {:?}", numbers(after, name))),
                 None => Ok(()),
+            }
+        }
+        Effect::Tells { name, text } => {
+            let series = after.values().find(|series| series["name"] == name);
+            match series.map(|series| series["text"].as_str()) {
+                Some(is) if is == text => Ok(()),
+                other => Err(format!("{name} was made {text:?} and is {other:?}")),
             }
         }
         Effect::Sets { name, value } => match numbers(after, name) {
@@ -327,6 +334,13 @@ pub fn check_adoption(path: &Path, clocks: Clocks, most_error: u64) -> Result<()
     handles.use_all();
     segment.tick();
     handles.timed.record(1);
+    // Whatever was left half of it: it can be set as often as one likes.
+    for number in 0..20 {
+        let text = format!("adopted {number}");
+        if !handles.phase.set_at_ns(&text, number) || handles.phase.read().as_ref() != Some(&text) {
+            return Err(format!("adopted: the text cannot be set to {text}"));
+        }
+    }
     // Whatever was left half of them: they are retries, and end.
     for key in HELD {
         let token = handles.working.start(key);

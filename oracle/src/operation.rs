@@ -49,6 +49,11 @@ pub enum Effect {
     Zeroes { names: &'static [&'static str] },
     /// Makes a gauge this.
     Sets { name: &'static str, value: f64 },
+    /// Makes a text this.
+    Tells {
+        name: &'static str,
+        text: Option<&'static str>,
+    },
 }
 
 const fn adds(name: &'static str, count: f64, sum: f64) -> Effect {
@@ -249,6 +254,19 @@ operations! {
         Box::new(move || assert!(handles.working.finish(token)))
     };
     "retry_later", "a key is parked", Changes, sets("working", 1.0), |path| on_handles(path, |handles| assert!(handles.working.retry_key_later("held").is_some()));
+    "text_set", "a text replaces another", Changes, Effect::Tells { name: "phase", text: Some("after, and longer than before") }, |path| {
+        on_handles(path, |handles| assert!(handles.phase.set_at_ns("after, and longer than before", 2)))
+    };
+    "text_cut", "a text is set that is too long", Changes, Effect::Tells { name: "phase", text: Some("0123456789012345678901234567890123456789") }, |path| {
+        on_handles(path, |handles| assert!(handles.phase.set_at_ns(&"0123456789".repeat(5), 2)))
+    };
+    "text_delete", "a text is deleted", Changes, Effect::Tells { name: "phase", text: None }, |path| on_handles(path, |handles| assert!(handles.phase.delete()));
+    "text_again", "a text is set after all slots were used", Changes, Effect::Tells { name: "phase", text: Some("again") }, |path| {
+        let (segment, handles) = scene::furnish(path).unwrap();
+        std::mem::forget(segment);
+        (0..8).for_each(|number| assert!(handles.phase.set_at_ns(&format!("number {number}"), number)));
+        Box::new(move || assert!(handles.phase.set_at_ns("again", 9)))
+    };
     "first_use", "the first increment of a process: a lane is claimed and committed", Changes, adds("whole", 1.0, 0.0), |path| {
         let segment = scene::open(path).unwrap();
         let handles = Handles::register(&segment).unwrap();

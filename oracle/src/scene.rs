@@ -7,7 +7,7 @@ use shmetrics::error::{OpenError, RegisterError};
 use shmetrics::events::{EventWriter, FieldKind, Value};
 use shmetrics::{
     Counter, FloatCounter, FloatGauge, FloatHistogram, Gauge, Histogram, InFlight, Merge, Number, Samples,
-    Segment, SegmentOptions, State, TimeMark, Unit,
+    Segment, SegmentOptions, State, Text, TimeMark, Unit,
 };
 
 /// Two processes, two threads; room for the series below and a few more.
@@ -43,7 +43,11 @@ pub struct Handles {
     pub balance: Number,
     pub recent: Samples,
     pub working: InFlight,
+    pub phase: Text,
 }
+
+/// The text that is set when a segment is furnished.
+pub const PHASE: &str = "before, of some length";
 
 /// How many events a thread keeps.
 pub const EVENTS: u64 = 16;
@@ -99,6 +103,7 @@ impl Handles {
             balance: segment.number("balance").register()?,
             recent: segment.samples("recent").keep(2).register()?,
             working: segment.in_flight("working").capacity(8).register()?,
+            phase: segment.text("phase").capacity(40).register()?,
         })
     }
 
@@ -128,6 +133,7 @@ impl Handles {
         self.health.set(1);
         self.balance.add(-4);
         self.recent.record_at(RECENT_NS, 2.5);
+        self.phase.set_at_ns(PHASE, 1);
     }
 }
 

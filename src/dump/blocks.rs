@@ -2,7 +2,7 @@
 
 use super::content::{Content, Series};
 use super::walk::Walk;
-use super::{events, in_flight, meaning, samples};
+use super::{events, in_flight, meaning, samples, text};
 use crate::layout::block::*;
 use crate::layout::fields::{Field, structure};
 use crate::layout::kind::Space;
@@ -47,6 +47,10 @@ pub(super) fn shared<E>(walk: &mut Walk<'_, E>, content: &Content<'_>) -> Result
         };
         if let Some(shape) = series.record.samples() {
             samples::block(walk, content, &part.owner, part.start, &shape)?;
+            continue;
+        }
+        if let Buckets::Text(shape) = series.record.buckets {
+            text::block(walk, content, &part.owner, part.start, shape)?;
             continue;
         }
         if let Buckets::InFlight(shape) = series.record.buckets {

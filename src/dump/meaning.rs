@@ -146,7 +146,9 @@ pub(super) fn buckets(value: u64) -> String {
 /// A value of a counter or a gauge, or a sum.
 pub(super) fn number(kind: Kind, value: u64) -> String {
     match kind {
-        Kind::CounterU64 | Kind::HistogramInteger | Kind::Events | Kind::InFlight => value.to_string(),
+        Kind::CounterU64 | Kind::HistogramInteger | Kind::Events | Kind::Text | Kind::InFlight => {
+            value.to_string()
+        }
         Kind::GaugeI64 | Kind::Number => (value as i64).to_string(),
         Kind::TimeMark => time(value),
         Kind::State => {

@@ -15,6 +15,7 @@
 //! | `cells` | gauges, counters, fronts and baselines of lanes |
 //! | `blocks` | histograms |
 //! | `events` | rings of events |
+//! | `text` | texts that are replaced as a whole |
 //! | `in_flight` | tables of what is in flight |
 //! | `resets` | reset tables |
 
@@ -27,6 +28,7 @@ mod meaning;
 mod resets;
 mod samples;
 mod tables;
+mod text;
 mod walk;
 
 use std::path::Path;

@@ -9,6 +9,7 @@ use super::histogram::Histogram;
 use super::in_flight::InFlight;
 use super::samples::Samples;
 use super::state::State;
+use super::text::Text;
 use super::time_mark::TimeMark;
 use crate::buckets::{Classic, Exponential};
 use crate::error::RegisterError;
@@ -18,6 +19,7 @@ use crate::layout::labels;
 use crate::layout::record::{MAX_HELP_LENGTH, MAX_NAME_LENGTH, MAX_RING_SLOTS, MAX_UNIT_LENGTH};
 use crate::layout::samples::{MAX_SAMPLES, SamplesShape};
 use crate::layout::statuses;
+use crate::layout::text::{MAX_TEXT_CAPACITY, TextShape};
 use crate::segment::Unit;
 use crate::segment::attachment::Attachment;
 use crate::segment::error_log;
@@ -53,6 +55,7 @@ pub struct Builder<'a, I> {
     ring_slots: u8,
     samples: u64,
     entries: u64,
+    text: u64,
     limit: u64,
     instrument: PhantomData<fn() -> I>,
 }
@@ -74,6 +77,7 @@ impl<'a, I: Instrument> Builder<'a, I> {
             ring_slots: DEFAULT_RING_SLOTS,
             samples: DEFAULT_SAMPLES,
             entries: InFlightShape::DEFAULT.entries() as u64,
+            text: TextShape::DEFAULT.capacity() as u64,
             limit: Family::<I, 1>::DEFAULT_LIMIT,
             instrument: PhantomData,
         }
@@ -255,6 +259,14 @@ impl<'a, I: Instrument> Builder<'a, I> {
             )?),
             _ => None,
         };
+        let text = match kind {
+            Kind::Text => Some(TextShape::new(self.text).ok_or(RegisterError::TextCapacity {
+                name: name.clone(),
+                found: self.text,
+                most: MAX_TEXT_CAPACITY,
+            })?),
+            _ => None,
+        };
         let exponential = match (kind.is_histogram(), &classic) {
             (true, None) => Some(self.exponential()?),
             _ => None,
@@ -283,6 +295,7 @@ impl<'a, I: Instrument> Builder<'a, I> {
             classic,
             ring_slots: if kind.is_histogram() { self.ring_slots } else { 0 },
             samples,
+            text,
             in_flight,
         })
     }
@@ -383,6 +396,15 @@ impl Builder<'_, Samples> {
     }
 }
 
+impl Builder<'_, Text> {
+    /// Bytes of the longest text: 1 to 4,096; default 224. A longer one is cut at a character. Costs eight times as much, once per
+    /// segment. A series has one capacity, that of its first registration; who asks for another gets the series as it is.
+    pub fn capacity(mut self, bytes: u64) -> Self {
+        self.text = bytes;
+        self
+    }
+}
+
 impl Builder<'_, InFlight> {
     /// Keys that can be in flight or parked at a time, over all processes: 1 to 32,768, rounded up to a power of two; default 512. Each
     /// costs 144 bytes, once per segment. Let it be a few times what you expect: a key whose bucket of
@@ -424,6 +446,7 @@ pub(super) fn make<I: Instrument>(
         labels,
         factor: parameters.factor,
         exponential: parameters.exponential,
+        text: parameters.text,
         in_flight: parameters.in_flight,
         events: None,
         extra: match parameters.statuses.is_empty() {
@@ -435,14 +458,15 @@ pub(super) fn make<I: Instrument>(
         overflow,
         limit,
     };
-    let placement = register_series(attachment, key)?;
+    let registered = register_series(attachment, key)?;
     if parameters.ring_slots > 0 && block_shape_of(&key).is_some() {
         ticker::refresh(attachment);
         ticker::require(attachment);
     }
     Ok(I::make(Place {
         attachment,
-        placement,
+        placement: registered.placement,
+        text: registered.text,
         parameters,
     }))
 }

@@ -262,14 +262,15 @@ impl<'a> EventsBuilder<'a> {
             extra: text.as_bytes(),
             ring_slots: 0,
             samples: None,
+            text: None,
             in_flight: None,
             overflow: false,
             limit: u64::MAX,
         };
-        let placement = register_family(attachment, family)
+        let registered = register_family(attachment, family)
             .and_then(|family| register_series(attachment, series(family)))
             .inspect_err(|error| error_log::registration_refused(attachment, error))?;
-        let ring = Arc::new(EventRing::new(attachment, placement, shape));
+        let ring = Arc::new(EventRing::new(attachment, registered.placement, shape));
         Ok(Events { ring, kinds })
     }
 }

@@ -10,11 +10,13 @@ use super::number::Number;
 use super::samples::{Recent, Samples};
 use super::series::{Distribution, Scalar};
 use super::state::State;
+use super::text::{Text, TextBlock};
 use super::time_mark::TimeMark;
 use crate::buckets::{Classic, Exponential, Indexer};
 use crate::layout::in_flight::InFlightShape;
 use crate::layout::kind::{Kind, Merge};
 use crate::layout::samples::SamplesShape;
+use crate::layout::text::TextShape;
 use crate::segment::attachment::Attachment;
 
 /// The parameters of a series, checked, without its labels.
@@ -30,6 +32,7 @@ pub struct Parameters {
     pub(super) statuses: Vec<u8>,
     pub(super) ring_slots: u8,
     pub(super) samples: Option<SamplesShape>,
+    pub(super) text: Option<TextShape>,
     pub(super) in_flight: Option<InFlightShape>,
 }
 
@@ -62,6 +65,8 @@ pub trait IsHistogram: Instrument {}
 pub struct Place<'a> {
     pub(super) attachment: &'a Arc<Attachment>,
     pub(super) placement: u64,
+    /// As the series has it, whatever was asked for.
+    pub(super) text: Option<TextShape>,
     pub(super) parameters: &'a Parameters,
 }
 
@@ -219,6 +224,18 @@ instrument!(
         Samples::new(match place.parameters.samples {
             Some(shape) => Recent::new(place.attachment, place.placement, shape),
             None => Recent::noop(),
+        })
+    }
+);
+
+instrument!(
+    Text,
+    |_| Kind::Text,
+    Text::new(TextBlock::noop()),
+    |place: Place<'_>| {
+        Text::new(match place.text {
+            Some(shape) => TextBlock::new(place.attachment, place.placement, shape),
+            None => TextBlock::noop(),
         })
     }
 );

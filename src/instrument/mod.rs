@@ -8,13 +8,14 @@
 //! | `block` | this thread's block of a series |
 //! | `counter`, `gauge`, `histogram`, `number`, `samples`, `time_mark`, `state` | the handles |
 //! | `events`, `event_ring` | events with named fields, and the ring that they go into |
+//! | `text` | a text that is replaced as a whole |
 //! | `in_flight` | what is being worked on, over all processes |
 //! | `bound` | handles tied to one thread, for the tightest loops |
 //! | `timer` | a guard that records how long it lived |
 //! | `family` | series by label values, cached |
 //!
 //! Handles are `Clone + Send + Sync + 'static`. An operation never fails, panics, blocks or allocates; after a thread's first use (or
-//! [`crate::Segment::attach_thread`]) it makes no system call and reads no clock, but for [`TimeMark::mark`]. All may be used in signal handlers.
+//! [`crate::Segment::attach_thread`]) it makes no system call and reads no clock, but for [`TimeMark::mark`], [`Text::set`] and [`InFlight::start`]. All may be used in signal handlers.
 
 mod block;
 mod bound;
@@ -31,6 +32,7 @@ mod number;
 mod samples;
 mod series;
 mod state;
+mod text;
 mod time_mark;
 mod timer;
 
@@ -46,5 +48,6 @@ pub use in_flight::{EndedKey, InFlight, InFlightToken};
 pub use number::Number;
 pub use samples::Samples;
 pub use state::State;
+pub use text::Text;
 pub use time_mark::TimeMark;
 pub use timer::{RecordDuration, Timer};

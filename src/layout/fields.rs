@@ -220,6 +220,20 @@ pub const STRUCTURES: &[Structure] = &[
         length: super::LINE_LENGTH,
         fields: super::in_flight::TEXT_FIELDS,
     },
+    Structure {
+        name: "text block",
+        section: "9.15",
+        start: 0,
+        length: super::LINE_LENGTH,
+        fields: super::text::FIELDS,
+    },
+    Structure {
+        name: "text slot",
+        section: "9.15",
+        start: 0,
+        length: 8 * super::text::TEXT_START as u64,
+        fields: super::text::SLOT_FIELDS,
+    },
 ];
 
 /// The structure of this name; `None` if there is none.

@@ -31,6 +31,8 @@ pub enum Kind {
     Samples = 11,
     /// Events with a time and named fields, the last ones of each writer. One block per lane.
     Events = 12,
+    /// A text that is replaced as a whole. One block in the shared lane.
+    Text = 13,
     /// What is being worked on, since when, for the how-manieth time and by whom. One block in the shared lane.
     InFlight = 15,
 }
@@ -54,7 +56,7 @@ pub enum Space {
 
 impl Kind {
     /// Every kind this version knows.
-    pub const ALL: [Kind; 13] = [
+    pub const ALL: [Kind; 14] = [
         Kind::CounterU64,
         Kind::CounterF64,
         Kind::GaugeI64,
@@ -67,6 +69,7 @@ impl Kind {
         Kind::State,
         Kind::Samples,
         Kind::Events,
+        Kind::Text,
         Kind::InFlight,
     ];
 
@@ -90,6 +93,7 @@ impl Kind {
             Kind::State => "state",
             Kind::Samples => "samples",
             Kind::Events => "events",
+            Kind::Text => "text",
             Kind::InFlight => "in_flight",
         }
     }
@@ -100,7 +104,7 @@ impl Kind {
             Kind::CounterU64 | Kind::CounterF64 | Kind::Number => Space::Counters,
             Kind::GaugeI64 | Kind::GaugeF64 | Kind::TimeMark | Kind::State => Space::Gauges,
             Kind::HistogramInteger | Kind::HistogramFloat | Kind::HistogramClassic => Space::Blocks,
-            Kind::Samples | Kind::Events | Kind::InFlight => Space::Blocks,
+            Kind::Samples | Kind::Events | Kind::Text | Kind::InFlight => Space::Blocks,
         }
     }
 
@@ -125,6 +129,11 @@ impl Kind {
             Kind::Number => NUMBER_UNITS,
             _ => 1,
         }
+    }
+
+    /// Is its block in the shared lane only?
+    pub const fn is_shared_only(self) -> bool {
+        matches!(self, Kind::Text | Kind::InFlight)
     }
 
     /// Is it one of the histogram kinds?

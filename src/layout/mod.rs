@@ -34,6 +34,7 @@ pub mod record;
 pub mod reset;
 pub mod samples;
 pub mod statuses;
+pub mod text;
 
 /// Bytes of a shared word. Every shared word is aligned to this and accessed whole.
 pub const WORD_LENGTH: u64 = 8;

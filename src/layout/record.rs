@@ -9,7 +9,7 @@
 //! 0x28 extra     family: help        series: bounds, statuses offset << 32 | length
 //! 0x30 unit      family: unit text   series: number of its family
 //! 0x38 factor    series: f64 bits, exported unit per base unit
-//! 0x40 buckets   series: scale | low << 16 | high << 32       (exponential histograms); how many are shown (samples)
+//! 0x40 buckets   series: scale | low << 16 | high << 32       (exponential histograms); how many are shown (samples); capacity (text)
 //! 0x48 length    series: bytes of a block; 0 for kinds without one
 //! 0x50 created   wall clock at registration, ns
 //! 0x58 checksum  FNV-1a of 0x10 to 0x50
@@ -28,6 +28,7 @@ use super::fields::fields;
 use super::in_flight::InFlightShape;
 use super::kind::{Kind, Merge, Space};
 use super::samples::SamplesShape;
+use super::text::TextShape;
 use super::{Fnv, WORD_LENGTH, geometry::Geometry};
 use crate::buckets::Exponential;
 
@@ -172,6 +173,8 @@ pub enum Buckets {
     Samples(SamplesShape),
     /// No buckets, but a ring of events: its shape, and where its schema is.
     Events(EventsShape, TextRange),
+    /// No buckets: a text, and how long it may be.
+    Text(TextShape),
     /// No buckets of a histogram, but those of a table of what is in flight.
     InFlight(InFlightShape),
 }
@@ -180,7 +183,8 @@ impl Buckets {
     /// How many; 0 if it is not a histogram.
     pub fn count(&self) -> usize {
         match self {
-            Buckets::None | Buckets::Events(..) | Buckets::Samples(_) | Buckets::InFlight(_) => 0,
+            Buckets::None | Buckets::Events(..) | Buckets::Samples(_) => 0,
+            Buckets::Text(_) | Buckets::InFlight(_) => 0,
             Buckets::Exponential(parameters) => parameters.buckets(),
             Buckets::Classic(bounds) => bounds.length as usize / WORD_LENGTH as usize + 1,
         }
@@ -247,6 +251,7 @@ impl Record {
                     Buckets::None => {}
                     Buckets::Exponential(parameters) => words[BUCKETS_WORD] = pack_exponential(parameters),
                     Buckets::Classic(bounds) => words[EXTRA_WORD] = bounds.pack(),
+                    Buckets::Text(shape) => words[BUCKETS_WORD] = shape.pack(),
                     Buckets::InFlight(shape) => words[BUCKETS_WORD] = shape.pack(),
                     Buckets::Samples(shape) => words[BUCKETS_WORD] = shape.shown() as u64,
                     Buckets::Events(shape, schema) => {
@@ -319,6 +324,7 @@ impl Record {
                     TextRange::validate(words[EXTRA_WORD], "schema", (1, MAX_SCHEMA_LENGTH), geometry)?;
                 Buckets::Events(shape, schema)
             }
+            Kind::Text => Buckets::Text(TextShape::new(words[BUCKETS_WORD]).ok_or(bad_buckets)?),
             Kind::InFlight => {
                 Buckets::InFlight(InFlightShape::unpack(words[BUCKETS_WORD]).ok_or(bad_buckets)?)
             }
@@ -338,6 +344,7 @@ impl Record {
             Buckets::None => 0,
             Buckets::Samples(shape) => shape.length(),
             Buckets::Events(shape, _) => shape.length(),
+            Buckets::Text(shape) => shape.length(),
             Buckets::InFlight(shape) => shape.length(),
             _ => BlockShape::new(buckets.count(), usize::from(ring_slots)).length(),
         };
@@ -382,6 +389,7 @@ impl SeriesRecord {
         match self.buckets {
             Buckets::None => 0,
             Buckets::Samples(shape) => shape.length(),
+            Buckets::Text(shape) => shape.length(),
             Buckets::InFlight(shape) => shape.length(),
             Buckets::Events(..) => EVENTS_SHARED_LENGTH,
             _ => self.shape().shared_length(),
@@ -391,9 +399,8 @@ impl SeriesRecord {
     /// Its block, if it is a histogram; else an empty one.
     pub fn shape(&self) -> BlockShape {
         match self.buckets {
-            Buckets::None | Buckets::Events(..) | Buckets::Samples(_) | Buckets::InFlight(_) => {
-                BlockShape::new(0, 0)
-            }
+            Buckets::None | Buckets::Events(..) | Buckets::Samples(_) => BlockShape::new(0, 0),
+            Buckets::Text(_) | Buckets::InFlight(_) => BlockShape::new(0, 0),
             _ => BlockShape::new(self.buckets.count(), usize::from(self.ring_slots)),
         }
     }

@@ -14,6 +14,7 @@
 //! | [`ids`] | ids that are never given twice |
 //! | [`events`] | a ring of events per lane, of which each reader gets every one once or counts it as lost |
 //! | [`samples`] | the last values, in a ring per lane |
+//! | [`text`] | a text that is replaced as a whole, by anyone: one word says which of eight slots has it |
 //! | [`in_flight`] | entries of what is being worked on: one word says who, and for the how-manieth time |
 //! | [`reset`] | two tables of baselines, of which one word says which is in force |
 //!
@@ -33,6 +34,7 @@ pub mod ring;
 pub mod samples;
 pub mod shared;
 pub mod state;
+pub mod text;
 pub mod time_mark;
 
 #[cfg(all(test, not(shmetrics_loom)))]

@@ -58,7 +58,7 @@ use crate::error::{LayoutError, OpenError};
 use crate::instrument::{Builder, EventsBuilder};
 use crate::instrument::{
     Counter, FloatCounter, FloatGauge, FloatHistogram, Gauge, Histogram, InFlight, Number, Samples, State,
-    TimeMark,
+    Text, TimeMark,
 };
 use crate::layout::geometry::Capacities;
 use crate::layout::header::{NEXT_ID_OFFSET, RETIRED_OFFSET};
@@ -345,6 +345,11 @@ impl Segment {
         let attachment = self.attachment.as_ref()?;
         let (kind, merge) = registry::find_family(attachment, name)?;
         kind.zip(merge)
+    }
+
+    /// A text that is replaced as a whole, by whoever sets it: a version, a phase, the last error.
+    pub fn text<'a>(&'a self, name: &'a str) -> Builder<'a, Text> {
+        Builder::new(self.attachment.as_ref(), name)
     }
 
     /// What is being worked on, over all processes: which key, since when, for the how-manieth time, by whom.

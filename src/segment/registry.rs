@@ -26,6 +26,7 @@ use crate::layout::in_flight::InFlightShape;
 use crate::layout::kind::{Kind, Merge, Space};
 use crate::layout::record::*;
 use crate::layout::samples::SamplesShape;
+use crate::layout::text::TextShape;
 use crate::layout::{LINE_LENGTH, WORD_LENGTH};
 use crate::protocol::index::{self, Probe};
 use crate::protocol::placement;
@@ -53,6 +54,8 @@ pub(crate) struct SeriesKey<'a> {
     pub(crate) exponential: Option<crate::buckets::Exponential>,
     /// How large a table of what is in flight is, or none.
     pub(crate) in_flight: Option<InFlightShape>,
+    /// How long a text may be, or none. A series has one block, so that of who came first stands.
+    pub(crate) text: Option<TextShape>,
     /// Parameters of a ring of events, or none.
     pub(crate) events: Option<EventsShape>,
     /// Classic bounds, as the bytes of their words, the statuses of a state, encoded, or the schema of events; empty for other kinds.
@@ -157,8 +160,20 @@ pub(crate) fn find_family(attachment: &Attachment, name: &str) -> Option<(Option
     ))
 }
 
-/// Registers a series, or finds it. Returns its placement in its space: a counter's or gauge's number, a block's byte offset.
-pub(crate) fn register_series(attachment: &Attachment, key: SeriesKey<'_>) -> Result<u64, RegisterError> {
+/// A series that is ready.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Registered {
+    /// In its space: a counter's or gauge's number, a block's byte offset.
+    pub(crate) placement: u64,
+    /// As its record has it; of other kinds none.
+    pub(crate) text: Option<TextShape>,
+}
+
+/// Registers a series, or finds it.
+pub(crate) fn register_series(
+    attachment: &Attachment,
+    mut key: SeriesKey<'_>,
+) -> Result<Registered, RegisterError> {
     super::fork::ensure_prepared();
     let tables = Tables::new(attachment);
     let hash = series_hash(key.family, key.labels);
@@ -166,14 +181,17 @@ pub(crate) fn register_series(attachment: &Attachment, key: SeriesKey<'_>) -> Re
         (Some(parameters), ..) => pack_exponential(parameters),
         (_, Some(events), _) => events.pack(),
         (.., Some(samples)) => samples.shown() as u64,
-        _ => key.in_flight.map_or(0, InFlightShape::pack),
+        _ => match key.text {
+            Some(shape) => shape.pack(),
+            None => key.in_flight.map_or(0, InFlightShape::pack),
+        },
     };
     let matches = |number: u64| {
         let shape = tables.load(number, SHAPE_WORD);
         shape as u8 == TYPE_SERIES
             && tables.load(number, UNIT_WORD) == key.family
             && (shape >> 32) as u8 == key.ring_slots
-            && tables.load(number, BUCKETS_WORD) == parameters
+            && (tables.load(number, BUCKETS_WORD) == parameters || key.text.is_some())
             && tables.load(number, FACTOR_WORD) == key.factor.to_bits()
             && tables.text_is(tables.load(number, TEXT_WORD), key.labels)
             && tables.text_is(tables.load(number, EXTRA_WORD), key.extra)
@@ -200,6 +218,15 @@ pub(crate) fn register_series(attachment: &Attachment, key: SeriesKey<'_>) -> Re
     if is_new {
         tables.word(key.family, MEMBERS_WORD).fetch_add(1, Relaxed);
     }
+    if key.text.is_some() {
+        key.text = TextShape::new(tables.load(number, BUCKETS_WORD));
+        if key.text.is_none() {
+            return Err(RegisterError::Damaged {
+                name: key.name.to_owned(),
+                what: "record of the series",
+            });
+        }
+    }
     let placement = place(&tables, &key, number)?;
     // What is stored at the placement must be inside its space, whatever the file says.
     let (_, capacity, _) = space_of(&tables, key.kind);
@@ -212,7 +239,10 @@ pub(crate) fn register_series(attachment: &Attachment, key: SeriesKey<'_>) -> Re
         });
     }
     make_ready(&tables, &key, number, placement)?;
-    Ok(placement)
+    Ok(Registered {
+        placement,
+        text: key.text,
+    })
 }
 
 fn publish_series(
@@ -238,11 +268,12 @@ fn publish_series(
         kind: key.kind,
         labels,
         factor: key.factor,
-        buckets: match (key.exponential, key.events, key.samples, key.in_flight) {
+        buckets: match (key.exponential, key.events, key.samples, key.in_flight, key.text) {
             (Some(parameters), ..) => Buckets::Exponential(parameters),
             (_, Some(shape), ..) => Buckets::Events(shape, extra),
-            (_, _, Some(samples), _) => Buckets::Samples(samples),
-            (.., Some(shape)) => Buckets::InFlight(shape),
+            (_, _, Some(samples), ..) => Buckets::Samples(samples),
+            (.., Some(shape), _) => Buckets::InFlight(shape),
+            (.., Some(shape)) => Buckets::Text(shape),
             _ if key.extra.is_empty() || key.kind == Kind::State => Buckets::None,
             _ => Buckets::Classic(extra),
         },
@@ -274,6 +305,9 @@ fn block_lengths(key: &SeriesKey<'_>) -> Option<(u64, u64)> {
     if let Some(samples) = key.samples {
         return Some((samples.length(), samples.length()));
     }
+    if let Some(shape) = key.text {
+        return Some((shape.length(), shape.length()));
+    }
     if let Some(shape) = key.in_flight {
         return Some((shape.length(), shape.length()));
     }
@@ -287,6 +321,7 @@ fn full(key: &SeriesKey<'_>, capacity: u64, option: &'static str) -> RegisterErr
     let what = match key.kind.space() {
         Space::Counters => "counter",
         Space::Gauges => "gauge",
+        Space::Blocks if key.kind == Kind::Text => "text",
         Space::Blocks if key.kind == Kind::InFlight => "table of what is in flight",
         Space::Blocks if key.kind.is_histogram() => "histogram block",
         Space::Blocks if key.kind == Kind::Events => "ring of events",
@@ -368,6 +403,7 @@ fn make_ready(
         Space::Blocks => {
             let length = block_lengths(key).map_or(0, |(_, shared)| shared);
             let what = match key.kind {
+                Kind::Text => "a text",
                 Kind::InFlight => "a table of what is in flight",
                 kind if kind.is_histogram() => "a histogram in the shared lane",
                 _ => "a block in the shared lane",

@@ -132,7 +132,7 @@ impl Baselines {
 
 /// Counters, numbers and histograms, and when something happened last. A gauge says what is, not what was counted since; samples are the
 /// last ones, whatever came before; events are told, not
-/// counted, and keys are in flight or not; and of what happened first the cells know nothing later.
+/// counted, texts are facts, and keys are in flight or not; and of what happened first the cells know nothing later.
 pub(crate) fn can_be_reset(kind: Kind, rule: Merge) -> bool {
     match kind.space() {
         Space::Gauges => kind == Kind::TimeMark && rule == Merge::Max,

@@ -5,6 +5,7 @@
 //!
 //! Several records of one family with the same labels are *revisions*: the buckets of a histogram were changed. They become one
 //! [`Group`]. Exponential revisions are added up in their common scheme; of classic ones only the newest is shown.
+//! A text has one record; of several, which no writer makes, the oldest is shown.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -57,10 +58,13 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// The members that count: all, or the newest of classic buckets.
+    /// The members that count: all, or the newest of classic buckets, or the oldest of texts.
     pub(super) fn shown(&self) -> &[Member] {
-        let classic = self.description.kind == Kind::HistogramClassic;
-        &self.members[if classic { self.members.len() - 1 } else { 0 }..]
+        match self.description.kind {
+            Kind::HistogramClassic => &self.members[self.members.len() - 1..],
+            Kind::Text => &self.members[..1],
+            _ => &self.members,
+        }
     }
 
     /// All of them, oldest first.

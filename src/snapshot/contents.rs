@@ -96,7 +96,8 @@ impl<'a> Contents<'a> {
     /// The buckets of a series (V-25, the values of bounds).
     fn scheme(&self, series: &SeriesRecord) -> Result<Option<BucketScheme>, RecordError> {
         match series.buckets {
-            Buckets::None | Buckets::Events(..) | Buckets::Samples(_) | Buckets::InFlight(_) => Ok(None),
+            Buckets::None | Buckets::Events(..) | Buckets::Samples(_) => Ok(None),
+            Buckets::Text(_) | Buckets::InFlight(_) => Ok(None),
             Buckets::Exponential(parameters) => Ok(Some(BucketScheme::Exponential(parameters))),
             Buckets::Classic(range) => {
                 let bounds: Vec<f64> = self.text_words(range).into_iter().map(f64::from_bits).collect();

@@ -18,6 +18,7 @@
 //! | `samples` | the last values of a series, and figures of them |
 //! | `pool` | reading them over all lanes |
 //! | `errors` | the error log |
+//! | `text` | texts |
 //! | `in_flight` | what is in flight |
 //! | `json` | the JSON schema (feature `serde`) |
 //! | `time` | times as text |
@@ -38,6 +39,7 @@ mod owners;
 mod pool;
 mod reader;
 mod samples;
+mod text;
 pub(crate) mod time;
 
 use std::borrow::Cow;
@@ -57,6 +59,7 @@ pub use number::Number;
 pub(crate) use reader::{Baseline, BaselineCell};
 pub use reader::{Clocks, Reader};
 pub use samples::Samples;
+pub use text::Text;
 pub use time::rfc3339;
 
 /// Everything a segment says at one time. Reuse one with [`Reader::snapshot_into`]: then nothing is allocated once it is warm.
@@ -203,6 +206,8 @@ pub enum Value {
     Samples(Box<Samples>),
     /// How many events there were and are.
     Events(EventTotals),
+    /// A text that is replaced as a whole.
+    Text(Box<Text>),
     /// What is in flight.
     InFlight(Box<InFlight>),
 }

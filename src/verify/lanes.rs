@@ -30,7 +30,7 @@ pub(super) fn check(pass: &mut Pass<'_, '_>, lane: &Lane, declared: &Declared) {
     let is_set = |granule: u64| bitmap[(granule / WORD_BITS) as usize] >> (granule % WORD_BITS) & 1 == 1;
     let mut unknown = bitmap.clone();
     for (entry, series, placement) in declared.placed(Space::Blocks) {
-        if series.record.kind == Kind::InFlight {
+        if series.record.kind.is_shared_only() {
             // It has nothing in lanes: its bits are nobody's.
             continue;
         }

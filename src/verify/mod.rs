@@ -24,6 +24,7 @@
 //! | `gauges` | gauge cells |
 //! | `blocks`, `copies`, `shared` | histograms: live, sealed and ring copies, in the shared lane |
 //! | `events` | rings of events |
+//! | `texts` | texts that are replaced as a whole |
 //! | `in_flight` | tables of what is in flight |
 //! | `states` | what these have in common: range, extremes, sum, padding |
 //!
@@ -63,6 +64,7 @@ mod shared;
 mod states;
 mod storage;
 mod text;
+mod texts;
 
 use std::path::Path;
 

@@ -85,6 +85,7 @@ fn check_times(pass: &mut Pass<'_, '_>, declared: &Declared, table: u64) {
                 Kind::GaugeI64 | Kind::GaugeF64 => "gauges",
                 Kind::State => "states",
                 Kind::TimeMark => "first time marks",
+                Kind::Text => "texts",
                 Kind::InFlight => "keys in flight",
                 kind => kind.name(),
             };

@@ -9,6 +9,7 @@ use super::pass::Pass;
 use super::report::Place;
 use super::samples;
 use super::states::{check_float_sum, check_padding};
+use super::texts;
 use crate::layout::block::*;
 use crate::layout::kind::Space;
 use crate::layout::record::Buckets;
@@ -31,6 +32,7 @@ pub(super) fn check(pass: &mut Pass<'_, '_>, declared: &Declared) {
         }
         match (&series.record.buckets, series.record.samples()) {
             (Buckets::Events(..), _) => events::check_shared(pass, place, start),
+            (Buckets::Text(shape), _) => texts::check(pass, *shape, place, start),
             (Buckets::InFlight(shape), _) => in_flight::check(pass, *shape, place, start),
             (_, Some(shape)) => samples::check_shared(pass, place, start, &shape),
             _ => check_block(pass, series, place, start),

@@ -62,7 +62,7 @@ fn compile_time(out: &mut String) {
         )
         .unwrap();
     };
-    let numbers: [(&str, u64); 63] = [
+    let numbers: [(&str, u64); 64] = [
         ("MAGIC", MAGIC),
         ("MAGIC_SWAPPED", MAGIC.swap_bytes()),
         ("VERSION", VERSION),
@@ -100,6 +100,7 @@ fn compile_time(out: &mut String) {
         ("MAX_SAMPLES", 4096),
         ("MAX_STATUSES", 64),
         ("MAX_STATUS_NAME_LENGTH", 63),
+        ("MAX_TEXT_CAPACITY", 4096),
         ("SEAL_INTERVAL", 16_384),
         ("MAX_EVENT_CAPACITY_LOG2", 16),
         ("MAX_EVENT_LENGTH", 4096),

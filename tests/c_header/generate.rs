@@ -228,7 +228,7 @@ fn constants(out: &mut String) {
     );
 
     part(out, "Limits [19]");
-    let limits: [(&str, u64); 33] = [
+    let limits: [(&str, u64); 34] = [
         ("MAX_PROCESS_SLOTS", MAX_PROCESS_SLOTS),
         ("MAX_LANES", MAX_LANES),
         ("MAX_RECORDS", MAX_RECORDS),
@@ -261,6 +261,7 @@ fn constants(out: &mut String) {
         ("MAX_SAMPLES", shmetrics::layout::samples::MAX_SAMPLES),
         ("MAX_STATUSES", statuses::MAX_STATUSES as u64),
         ("MAX_STATUS_NAME_LENGTH", statuses::MAX_STATUS_NAME_LENGTH as u64),
+        ("MAX_TEXT_CAPACITY", shmetrics::layout::text::MAX_TEXT_CAPACITY),
         ("SEAL_INTERVAL", latch::SEAL_INTERVAL),
     ];
     for (name, value) in limits {
@@ -331,6 +332,7 @@ pub fn offset_constant(structure: &Structure, field: &Field) -> String {
         "ring_slot" => "ring",
         "in_flight_block" => "in_flight",
         "in_flight_text" => "key",
+        "text_block" | "text_slot" => "text",
         other => other,
     };
     let rest = field
@@ -365,6 +367,10 @@ fn about(structure: &Structure) -> &'static str {
             "Line 0 of a table of what is in flight; its buckets follow. In the shared lane only."
         }
         "in flight text" => "The line of an entry's key.",
+        "text block" => {
+            "Line 0 of a text that is replaced as a whole; eight slots follow. In the shared lane only."
+        }
+        "text slot" => "The head of a slot; its text follows.",
         "ring slot" => "The head of a copy in the ring; a state follows.",
         "events block" => {
             "Line 0 of a block of events; the records follow. In the shared lane there is nothing else."

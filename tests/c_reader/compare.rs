@@ -78,6 +78,18 @@ fn compare(found: &str, series: &Series, trust: Trust) {
         Value::Number(Number::F64(value)) => return float(found, Some(*value), 0.0, series),
         Value::Number(Number::I64(value)) => value.to_string(),
         Value::Samples(value) => format!("recorded={}", value.count),
+        Value::Text(value) => {
+            let text = match (value.text(), value.set_ns) {
+                (Some(text), Some(set_ns)) => format!(
+                    "\"{}\" cut={} set_ns={set_ns}",
+                    escaped(text),
+                    u8::from(value.truncated)
+                ),
+                _ if value.unreadable => "unreadable".to_owned(),
+                _ => "none".to_owned(),
+            };
+            format!("text={text} refused={}", value.refused)
+        }
         Value::InFlight(value) => format!(
             "in_flight={} parked={} overflow={} forgotten={}",
             value.number, value.parked, value.overflow, value.forgotten

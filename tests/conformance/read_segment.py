@@ -12,6 +12,7 @@ sections of SPEC.md. The modules in the folder `segment_reader`, each built on t
     resets.py     9.11, 10.19         what was reset
     processes.py  10.4, 10.5, 10.16   owners
     in_flight.py  9.14, 10.23         what is in flight
+    texts.py      9.15, 10.24         texts that are replaced as a whole
     blocks.py     10.11 to 10.14      copying what others are writing
     sequence.py   10.15, 12.3         never less than before
     merging.py    14                  histograms: sums, windows, quantiles
@@ -42,6 +43,7 @@ from segment_reader.merging import Histogram, Number, Windows, compensated
 from segment_reader.processes import Process
 from segment_reader.reader import Group, Reader, Reading, Snapshot
 from segment_reader.samples import Samples
+from segment_reader.texts import Text
 
 Json = dict[str, Any]
 
@@ -104,6 +106,12 @@ def in_flight(found: InFlight) -> Json:
             "oldest_seconds": seconds_of(max(ages)) if ages else None, "unknown_ages": len(found.works) - len(ages),
             "parked": found.parked, "overflow": found.overflow, "forgotten": found.forgotten,
             "capacity": found.capacity, "entries": [work(each) for each in found.works[:IN_FLIGHT_ENTRIES]]}
+
+
+def text_of(found: Text) -> Json:
+    return {"text": found.text, "truncated": found.truncated,
+            "set_at": None if found.set_ns is None else timestamp(found.set_ns),
+            **({"unreadable": True} if found.unreadable else {}), "capacity": found.capacity, "refused": found.refused}
 
 
 def is_of_the_dead(snapshot: Snapshot, tag: int) -> bool:
@@ -218,6 +226,8 @@ class Printer:
             shown["healthy"] = all(state.healthy for state in reading.states)
             shown["states"] = [{"process": state.process.name, "status": state.status, "streak": state.streak,
                                 "healthy": state.healthy} for state in reading.states]
+        elif reading.text is not None:
+            shown |= text_of(reading.text)
         elif reading.in_flight is not None:
             shown |= in_flight(reading.in_flight)
         elif family.kind in GAUGES and family.merge == Merge.EACH:

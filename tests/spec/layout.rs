@@ -27,6 +27,8 @@ const ORDER: &[&str] = &[
     "sample",
     "in flight block",
     "in flight text",
+    "text block",
+    "text slot",
 ];
 
 #[test]

@@ -3,7 +3,7 @@
 use shmetrics::buckets::{Classic, Exponential};
 use shmetrics::layout::kind::{Kind, Merge, Space};
 use shmetrics::layout::{
-    block, directory, error_log, events, geometry, header, in_flight, labels, record, statuses,
+    block, directory, error_log, events, geometry, header, in_flight, labels, record, statuses, text,
 };
 use shmetrics::{Preset, SegmentOptions, Unit, Value};
 
@@ -106,6 +106,8 @@ fn limits_are_those_of_the_code() {
         ("ERROR_TEXT_LENGTH", &[error_log::ERROR_TEXT_LENGTH as i128]),
         ("MAX_IN_FLIGHT", &[in_flight::MAX_IN_FLIGHT as i128]),
         ("KEY_TEXT_LENGTH", &[in_flight::KEY_TEXT_LENGTH as i128]),
+        ("MAX_TEXT_CAPACITY", &[text::MAX_TEXT_CAPACITY as i128]),
+        ("TEXT_SLOTS", &[text::TEXT_SLOTS as i128]),
         ("MIN_EPOCH_LENGTH_NS", &[geometry::MIN_EPOCH_LENGTH_NS as i128]),
         ("MAX_EPOCH_LENGTH_NS", &[geometry::MAX_EPOCH_LENGTH_NS as i128]),
         ("BLOCK_GRANULE_LENGTH", &[geometry::BLOCK_GRANULE_LENGTH as i128]),

@@ -23,3 +23,4 @@ mod seed;
 mod storage;
 #[path = "../support/mod.rs"]
 mod support;
+mod texts;

@@ -83,7 +83,8 @@ impl Series {
         };
         // The least bucket whose upper bound is not below the value.
         let bucket = match &self.scheme {
-            Scheme::None | Scheme::Events(..) | Scheme::Samples(_) | Scheme::InFlight(_) => return None,
+            Scheme::None | Scheme::Events(..) | Scheme::Samples(_) => return None,
+            Scheme::Text(_) | Scheme::InFlight(_) => return None,
             Scheme::Exponential(buckets) => {
                 (0..buckets.buckets() - 1).find(|&index| compared <= buckets.upper_bound(index))
             }

@@ -25,7 +25,7 @@ const LINE: u64 = 128;
 const TEXT_LENGTH: usize = 120;
 
 /// The hash of a key (9.14).
-fn key_hash(key: &[u8]) -> u64 {
+pub(super) fn key_hash(key: &[u8]) -> u64 {
     let step = |hash: u64, word: u64| {
         let product = (hash ^ word).wrapping_mul(FACTOR);
         product ^ product >> 32

@@ -83,6 +83,8 @@ pub enum Scheme {
     Events(EventsShape, String),
     /// No buckets: samples, and how many are shown.
     Samples(SamplesShape),
+    /// No histogram, but a text of at most so many bytes.
+    Text(u64),
     /// No histogram, but a table of what is in flight, of this power of two of buckets.
     InFlight(u8),
 }
@@ -155,6 +157,14 @@ impl Parameters {
     pub fn samples(shown: u64) -> Self {
         Parameters {
             scheme: Scheme::Samples(SamplesShape::new(shown).expect("a number of samples within its limits")),
+            ..Self::plain()
+        }
+    }
+
+    /// Of a text of at most so many bytes.
+    pub fn text(capacity: u64) -> Self {
+        Parameters {
+            scheme: Scheme::Text(capacity),
             ..Self::plain()
         }
     }
@@ -327,6 +337,9 @@ impl Image {
         match &parameters.scheme {
             Scheme::None if series.kind != Kind::State => {}
             Scheme::Events(..) => {}
+            Scheme::Text(capacity) => {
+                self.set(place, "buckets", *capacity);
+            }
             Scheme::InFlight(log2) => {
                 self.set(place, "buckets", u64::from(*log2));
             }
@@ -450,6 +463,7 @@ impl Series {
         match &self.scheme {
             Scheme::Events(shape, _) => shape.length(),
             Scheme::Samples(shape) => shape.length(),
+            Scheme::Text(capacity) => LINE_LENGTH + 8 * super::text::slot_length(*capacity),
             Scheme::InFlight(log2) => ((1 + (9 << log2)) | 1) * LINE_LENGTH,
             _ if self.kind.is_histogram() => self.shape.length(),
             _ => 0,
@@ -461,7 +475,7 @@ impl Series {
         match &self.scheme {
             Scheme::Events(..) => EVENTS_SHARED_LENGTH,
             Scheme::Samples(shape) => shape.length(),
-            Scheme::InFlight(_) => self.length(),
+            Scheme::Text(_) | Scheme::InFlight(_) => self.length(),
             _ => self.shape.shared_length(),
         }
     }
@@ -471,7 +485,8 @@ impl Scheme {
     /// Number of buckets; 0 if there are none.
     pub fn buckets(&self) -> usize {
         match self {
-            Scheme::None | Scheme::Events(..) | Scheme::Samples(_) | Scheme::InFlight(_) => 0,
+            Scheme::None | Scheme::Events(..) | Scheme::Samples(_) => 0,
+            Scheme::Text(_) | Scheme::InFlight(_) => 0,
             Scheme::Exponential(buckets) => buckets.buckets(),
             Scheme::Classic(bounds) => bounds.len() + 1,
         }

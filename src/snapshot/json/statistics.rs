@@ -1,4 +1,4 @@
-//! What is told of samples and of keys in flight.
+//! What is told of samples, of texts and of keys in flight.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use serde::ser::{SerializeMap, Serializer};
 
 use super::view::process_name;
 use super::{List, finite};
-use crate::snapshot::{InFlight, InFlightEntry, Samples};
+use crate::snapshot::{InFlight, InFlightEntry, Samples, Text, rfc3339};
 
 /// What is told of samples; of a process without what is known of all only.
 pub(super) fn samples_entries<M: SerializeMap>(
@@ -41,6 +41,18 @@ impl Serialize for Percentiles<'_> {
         serializer
             .collect_map(names.map(|(name, percent)| (name, self.0.nearest_rank(percent).and_then(finite))))
     }
+}
+
+/// What is told of a text.
+pub(super) fn text_entries<M: SerializeMap>(map: &mut M, value: &Text) -> Result<(), M::Error> {
+    map.serialize_entry("text", &value.text())?;
+    map.serialize_entry("truncated", &value.truncated)?;
+    map.serialize_entry("set_at", &value.set_ns.map(rfc3339))?;
+    if value.unreadable {
+        map.serialize_entry("unreadable", &true)?;
+    }
+    map.serialize_entry("capacity", &value.capacity)?;
+    map.serialize_entry("refused", &value.refused)
 }
 
 /// What is told of keys in flight.

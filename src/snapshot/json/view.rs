@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use super::statistics::{in_flight_entries, samples_entries};
+use super::statistics::{in_flight_entries, samples_entries, text_entries};
 use super::{Bound, Buckets, Labels, List, Quantiles, finite, rfc3339};
 use crate::layout::kind::Space;
 use crate::snapshot::{
@@ -131,6 +131,7 @@ impl Serialize for SeriesView<'_> {
                 map.serialize_entry("states", &List(|| states.iter().map(StateView::new)))?;
             }
             Value::Samples(samples) => samples_entries(&mut map, samples, true)?,
+            Value::Text(text) => text_entries(&mut map, text)?,
             Value::InFlight(in_flight) => in_flight_entries(&mut map, in_flight)?,
         }
         map.end()

@@ -14,7 +14,6 @@ use crate::segment::open::stored_records;
 use crate::snapshot::baseline::{Baselines, can_be_reset};
 use crate::snapshot::catalog::{Catalog, CounterCell, Group, Member};
 use crate::snapshot::events::{self, EventTotals};
-use crate::snapshot::in_flight;
 use crate::snapshot::lanes::{self, Lane, Memory, Source};
 use crate::snapshot::merge::{self, Compensated};
 use crate::snapshot::owners::Owners;
@@ -23,6 +22,7 @@ use crate::snapshot::{
     BucketScheme, Fill, Health, Histogram, Losses, Number, ProcessState, ProcessValue, Quality, Series,
     Snapshot, Used, Value,
 };
+use crate::snapshot::{in_flight, text};
 use crate::sync::{Acquire, fence};
 use crate::words::ReadWords;
 
@@ -138,6 +138,7 @@ impl Reader {
                 }
                 Value::State(states) => fill_states(states, group, &self.owners, words, geometry),
                 Value::Samples(samples) => pool::fill(samples, group, source, &mut self.sums.pool),
+                Value::Text(value) => text::fill(value, group.shown(), words, geometry),
                 Value::InFlight(value) => {
                     let source = in_flight::Source {
                         words,
@@ -227,6 +228,7 @@ fn empty_value(group: &Group) -> Value {
         (Kind::TimeMark, ..) => Value::TimeMark(None),
         (Kind::State, ..) => Value::State(Vec::new()),
         (Kind::Events, ..) => Value::Events(EventTotals::default()),
+        (Kind::Text, ..) => Value::Text(Box::default()),
         (Kind::InFlight, ..) => Value::InFlight(Box::default()),
         (_, _, scheme) => Value::Histogram(Box::new(Histogram {
             count: 0,
@@ -260,6 +262,7 @@ fn is_zero(value: &Value) -> bool {
             histogram.count == 0 && histogram.invalid == 0 && histogram.quality == Quality::Exact
         }
         Value::Events(totals) => *totals == EventTotals::default(),
+        Value::Text(text) => text.says_nothing(),
         Value::InFlight(in_flight) => in_flight.says_nothing(),
     }
 }

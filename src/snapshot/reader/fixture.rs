@@ -316,7 +316,8 @@ impl<'a> Series<'a> {
         let buckets = match self.series.buckets {
             Buckets::Exponential(parameters) => parameters.buckets(),
             Buckets::Classic(range) => range.length as usize / 8 + 1,
-            Buckets::None | Buckets::Events(..) | Buckets::Samples(_) | Buckets::InFlight(_) => 0,
+            Buckets::None | Buckets::Events(..) | Buckets::Samples(_) => 0,
+            Buckets::Text(_) | Buckets::InFlight(_) => 0,
         };
         BlockShape::new(buckets, usize::from(self.series.ring_slots))
     }

@@ -175,6 +175,8 @@ fn add_values(
                 samples += usize::from(is_told);
                 is_told.then(|| PerProcess::Samples(samples - 1))
             }
+            // A text is nobody's.
+            Space::Blocks if kind == Kind::Text => None,
             Space::Blocks if kind == Kind::InFlight => {
                 let source = in_flight::Source {
                     words: source.words,

@@ -19,6 +19,8 @@ from .records import Catalog, Family, Series
 from .resets import Resets
 from .samples import BASELINE, INVALID, Sample, Samples, read_lane, read_shared
 from .sequence import Kept
+from .texts import Text
+from .texts import read as read_text
 
 GAUGE_VALUE, GAUGE_STAMP = range(2)  # words of a gauge cell
 
@@ -40,7 +42,9 @@ class Group:
 
     @property
     def shown(self) -> list[Series]:
-        """Of classic revisions only the newest."""
+        """Of classic revisions only the newest, of texts the oldest."""
+        if self.family.kind == Kind.TEXT:
+            return self.by_age[:1]
         return self.by_age[-1:] if self.family.kind == Kind.HISTOGRAM_CLASSIC else self.by_age
 
     @property
@@ -70,6 +74,7 @@ class Reading:
     windows: Windows = field(default_factory=list)
     events: Totals | None = None
     in_flight: InFlight | None = None
+    text: Text | None = None
 
     def says_nothing(self, kind: Kind) -> bool:
         """Overflow series are hidden then."""
@@ -81,6 +86,8 @@ class Reading:
             return self.histogram.count == self.histogram.invalid == self.histogram.error == 0
         if self.in_flight is not None:
             return self.in_flight.says_nothing
+        if self.text is not None:
+            return self.text.says_nothing
         return self.value is None and not self.each and not self.states if kind in GAUGES else self.value == 0
 
 
@@ -149,6 +156,11 @@ class Reader:
             return self._counter(snapshot, group)
         if group.family.kind == Kind.EVENTS:
             return self._events(snapshot, group)
+        if group.family.kind == Kind.TEXT:
+            series = group.shown[0]
+            assert series.text is not None
+            block = self.segment.header.shared_blocks_region + series.placement
+            return Reading(text=read_text(self.segment, block, series.text))
         if group.family.kind == Kind.IN_FLIGHT:
             now_us = snapshot.monotonic_ns // 1000
             return Reading(in_flight=read(self.segment, self._tables(group), snapshot.processes, now_us))
@@ -363,6 +375,8 @@ class Reader:
                 if samples.count:
                     yield group, Counted(0, samples=samples)
                 continue
+            if kind == Kind.TEXT:
+                continue  # nobody's
             if kind == Kind.IN_FLIGHT:
                 if number := of_process(self.segment, self._tables(group), process):
                     yield group, Counted(number)

@@ -14,6 +14,7 @@ from .events import Ring, Rings, schema_of
 from .in_flight import MAX_LOG2_BUCKETS, InFlightShape
 from .layout import (COUNTERS, HISTOGRAMS, MERGES, RESERVED, UNITS, Kind, Merge, Segment, acquire_fence, float_of,
                      fnv1a)
+from .texts import MAX_TEXT_CAPACITY, TextShape
 
 READY, CELL = 1, 12  # words of a record
 READY_YES = 1
@@ -76,6 +77,7 @@ class Series:
     rings: Rings | None  # events only
     statuses: list[Status]  # states only
     table: InFlightShape | None  # what is in flight only
+    text: TextShape | None  # texts only
 
     @property
     def age(self) -> tuple[int, int]:
@@ -147,7 +149,7 @@ class Catalog:
         return Family(number, kind, Merge(rule), *(decoded(self.segment.text(*each)) for each in ranges))
 
     def _series_words(self, kind: Kind, record: Record) -> tuple[tuple[int, int], Scheme | None,
-                                                                 BlockShape | SamplesShape | InFlightShape | None,
+                                                                 BlockShape | SamplesShape | InFlightShape | TextShape | None,
                                                                  tuple[Ring, tuple[int, int]] | None]:
         """V-24 to V-27, as far as they look at nothing but the record: range of the labels, buckets, block, ring of
         events with the range of its schema."""
@@ -159,11 +161,13 @@ class Catalog:
         factor, ring_slots = float_of(record.factor), record.shape >> 32 & 0xFF
         require(math.isfinite(factor) and factor > 0.0, f"V-25: the factor is {factor!r}")
         require(ring_slots <= MAX_RING_SLOTS, f"V-25: {ring_slots} ring slots, at most {MAX_RING_SLOTS}")
-        shape: BlockShape | SamplesShape | InFlightShape | None = BlockShape(scheme.buckets, ring_slots) if scheme else None
+        shape: BlockShape | SamplesShape | InFlightShape | TextShape | None = BlockShape(scheme.buckets, ring_slots) if scheme else None
         if kind == Kind.SAMPLES:
             shape = SamplesShape(record.buckets)
         if kind == Kind.IN_FLIGHT:
             shape = InFlightShape(record.buckets)
+        if kind == Kind.TEXT:
+            shape = TextShape(record.buckets)
         length = shape.length if shape else events[0].length if events else 0
         require(record.length == length <= min(MAX_BLOCK_LENGTH, self.header.blocks_length),
                 f"V-26: the length is {record.length}, by the parameters {length}")
@@ -201,8 +205,9 @@ class Catalog:
         block = shape if isinstance(shape, BlockShape) else None
         samples = shape if isinstance(shape, SamplesShape) else None
         table = shape if isinstance(shape, InFlightShape) else None
+        text = shape if isinstance(shape, TextShape) else None
         return Series(number, family, encoded, labels, overflow, factor, record.created, start, scheme, block,
-                      samples, rings, statuses, table)
+                      samples, rings, statuses, table, text)
 
     def _ring(self, record: Record) -> tuple[Ring, tuple[int, int]]:
         """V-25, then V-24."""
@@ -219,6 +224,8 @@ class Catalog:
             return Classic(array("d", self.segment.text(*bounds)))
         if kind == Kind.IN_FLIGHT:
             require(record.buckets <= MAX_LOG2_BUCKETS, f"V-25: 2^{record.buckets} buckets")
+        if kind == Kind.TEXT:
+            require(1 <= record.buckets <= MAX_TEXT_CAPACITY, f"V-25: texts of {record.buckets} bytes")
         if kind == Kind.SAMPLES:
             require(1 <= record.buckets <= MAX_SAMPLES, f"V-25: {record.buckets} samples, at most {MAX_SAMPLES}")
         if kind not in HISTOGRAMS:

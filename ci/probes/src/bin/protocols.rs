@@ -12,6 +12,7 @@ use shmetrics::layout::error_log::ErrorText;
 use shmetrics::layout::events::EventsShape;
 use shmetrics::layout::in_flight::{Claim, InFlightShape, KeyText};
 use shmetrics::layout::samples::SamplesShape;
+use shmetrics::layout::text::{TextShape, TextToStore};
 use shmetrics::protocol::error_log::{self, Logged};
 use shmetrics::protocol::histogram::{
     self, FloatSum, Head, IntegerSum, Observation, State, Torn, read_live, store_incarnation,
@@ -22,6 +23,7 @@ use shmetrics::protocol::placement::{self, Full};
 use shmetrics::protocol::ring::{self, NoState};
 use shmetrics::protocol::samples::{self, Sample};
 use shmetrics::protocol::shared::{self, Difference};
+use shmetrics::protocol::text::{self, SeenText, SetText};
 use shmetrics::protocol::{events, gauge, latch, reset};
 use shmetrics::words::ReadWords;
 
@@ -154,6 +156,16 @@ fn read_key(block: ReadWords<'_>, shape: InFlightShape, bucket: usize, entry: us
 }
 
 #[inline(never)]
+fn set_text(block: &[AtomicU64], shape: TextShape, text: &TextToStore<'_>, me: u64) -> SetText {
+    text::set(block, shape, text, (me, 9), |tag| tag == 9, || me != 9)
+}
+
+#[inline(never)]
+fn read_text(block: ReadWords<'_>, shape: TextShape, into: &mut [u64]) -> SeenText {
+    text::read(block, shape, into)
+}
+
+#[inline(never)]
 fn reset(word: &AtomicU64, table: &AtomicU64) {
     let number = reset::next(reset::begin(word));
     table.store(number, Relaxed);
@@ -253,6 +265,8 @@ fn main() {
     black_box(log_error as fn(&[AtomicU64], &ErrorText, u64, u64) -> Logged);
     black_box(start_key as for<'a> fn(&[AtomicU64], InFlightShape, &KeyText<'a>, Claim, u64) -> Option<Held>);
     black_box(read_key as for<'a> fn(ReadWords<'a>, InFlightShape, usize, usize) -> Option<Seen>);
+    black_box(set_text as for<'a> fn(&[AtomicU64], TextShape, &TextToStore<'a>, u64) -> SetText);
+    black_box(read_text as for<'a, 'b> fn(ReadWords<'a>, TextShape, &'b mut [u64]) -> SeenText);
     black_box(reset as fn(&AtomicU64, &AtomicU64));
     black_box(baseline_read as for<'a, 'b> fn(ReadWords<'a>, ReadWords<'b>) -> Option<u64>);
     black_box(event_write as fn(&AtomicU64, u64, &[AtomicU64], u64));
