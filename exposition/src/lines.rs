@@ -36,69 +36,91 @@ pub struct Figure<'a> {
 /// `ns` of a time mark; `streak.STATUS` per process and `healthy` of a state; of a histogram
 /// `count`, `sum`, `min`, `max`, `mean`, quantiles, and `invalid` and `error` if there were any; of samples `median`, `95th`,
 /// `99th`, `100th`, `mean`, in the place of `{0}` where the name has it. Of what is in flight the number, its ages and what found no entry;
-/// its keys are not told. What has no value is not told.
+/// its keys are not told. Of a text how many were refused, if any: it is no number. What has no value is not told.
 pub fn figures(snapshot: &Snapshot, tell: &mut dyn FnMut(&Figure<'_>)) {
     for series in &snapshot.series {
-        let mut value = |number: Number| tell(&Figure::of(series, "", number));
-        match &series.value {
-            Value::CounterU64(whole) => value(Number::U64(*whole)),
-            Value::CounterF64(float) => value(Number::F64(*float)),
-            Value::GaugeI64(Some(whole)) => value(Number::I64(*whole)),
-            Value::GaugeF64(Some(float)) => value(Number::F64(*float)),
-            Value::Number(number) => value(*number),
-            Value::Each(values) => {
-                let mut processes = crate::each::Processes::default();
-                processes.each(values, |value, process, slot| {
-                    let slot = slot.then_some(value.slot);
-                    tell(&Figure {
-                        process: Some((process, slot)),
-                        ..Figure::of(series, "", value.value)
-                    });
-                });
-            }
-            Value::TimeMark(Some(ns)) => tell(&Figure::of(series, "ns", Number::U64(*ns))),
-            Value::State(states) => {
-                let mut processes = crate::each::Processes::default();
-                processes.each(states, |state, process, slot| {
-                    tell(&Figure {
-                        process: Some((process, slot.then_some(state.slot))),
-                        ..Figure::of(
-                            series,
-                            format!("streak.{}", state.name()),
-                            Number::U64(state.streak),
-                        )
-                    });
-                });
-                if let Some(healthy) = crate::each::as_gauge(&series.value) {
-                    tell(&Figure::of(series, "healthy", healthy));
-                }
-            }
-            Value::Events(totals) => tell(&Figure::of(series, "", Number::U64(totals.written))),
-            Value::Histogram(histogram) => histogram_figures(histogram, &mut |part, number| {
-                tell(&Figure::of(series, part, number))
-            }),
-            Value::Samples(samples) => sample_figures(samples, &mut |part, number| {
-                tell(&Figure::of(series, part, number))
-            }),
-            Value::InFlight(in_flight) => in_flight_figures(in_flight, &mut |part, number| {
-                tell(&Figure::of(series, part, number))
-            }),
-            _ => {}
-        }
+        figures_of(series, tell);
     }
 }
 
-/// Appends a line per figure ([`figures`]).
+fn figures_of(series: &Series, tell: &mut dyn FnMut(&Figure<'_>)) {
+    let mut value = |number: Number| tell(&Figure::of(series, "", number));
+    match &series.value {
+        Value::CounterU64(whole) => value(Number::U64(*whole)),
+        Value::CounterF64(float) => value(Number::F64(*float)),
+        Value::GaugeI64(Some(whole)) => value(Number::I64(*whole)),
+        Value::GaugeF64(Some(float)) => value(Number::F64(*float)),
+        Value::Number(number) => value(*number),
+        Value::Each(values) => {
+            let mut processes = crate::each::Processes::default();
+            processes.each(values, |value, process, slot| {
+                let slot = slot.then_some(value.slot);
+                tell(&Figure {
+                    process: Some((process, slot)),
+                    ..Figure::of(series, "", value.value)
+                });
+            });
+        }
+        Value::TimeMark(Some(ns)) => tell(&Figure::of(series, "ns", Number::U64(*ns))),
+        Value::State(states) => {
+            let mut processes = crate::each::Processes::default();
+            processes.each(states, |state, process, slot| {
+                tell(&Figure {
+                    process: Some((process, slot.then_some(state.slot))),
+                    ..Figure::of(
+                        series,
+                        format!("streak.{}", state.name()),
+                        Number::U64(state.streak),
+                    )
+                });
+            });
+            if let Some(healthy) = crate::each::as_gauge(&series.value) {
+                tell(&Figure::of(series, "healthy", healthy));
+            }
+        }
+        Value::Events(totals) => tell(&Figure::of(series, "", Number::U64(totals.written))),
+        Value::Histogram(histogram) => histogram_figures(histogram, &mut |part, number| {
+            tell(&Figure::of(series, part, number))
+        }),
+        Value::Samples(samples) => sample_figures(samples, &mut |part, number| {
+            tell(&Figure::of(series, part, number))
+        }),
+        Value::Text(text) if text.refused > 0 => {
+            tell(&Figure::of(series, "refused", Number::U64(text.refused)))
+        }
+        Value::InFlight(in_flight) => in_flight_figures(in_flight, &mut |part, number| {
+            tell(&Figure::of(series, part, number))
+        }),
+        _ => {}
+    }
+}
+
+/// Appends a line per figure ([`figures`]), and of each text that is set one with the text, in quotes.
 pub fn lines(snapshot: &Snapshot, out: &mut String) {
-    figures(snapshot, &mut |figure| {
-        push_name(out, &figure.name);
-        figure.push_rest(out, None, push_name, push_tame);
-        out.push_str(": ");
-        let mut digits = Vec::new();
-        crate::number::push(&mut digits, figure.number);
-        out.push_str(&String::from_utf8_lossy(&digits));
-        out.push('\n');
-    });
+    for series in &snapshot.series {
+        if let Value::Text(value) = &series.value
+            && let Some(text) = value.text()
+        {
+            push_start(out, &Figure::of(series, "", Number::U64(0)));
+            out.push('"');
+            push_tame(out, text);
+            out.push_str("\"\n");
+        }
+        figures_of(series, &mut |figure| {
+            push_start(out, figure);
+            let mut digits = Vec::new();
+            crate::number::push(&mut digits, figure.number);
+            out.push_str(&String::from_utf8_lossy(&digits));
+            out.push('\n');
+        });
+    }
+}
+
+/// Appends what comes before the number.
+fn push_start(out: &mut String, figure: &Figure<'_>) {
+    push_name(out, &figure.name);
+    figure.push_rest(out, None, push_name, push_tame);
+    out.push_str(": ");
 }
 
 fn histogram_figures(histogram: &Histogram, tell: &mut dyn FnMut(&'static str, Number)) {

@@ -86,6 +86,8 @@ enum Parts {
     Each { labels: Span },
     /// As `Each`, for each process and status.
     State { labels: Span },
+    /// Labels; the text and a 1 follow, if there is one.
+    Text { labels: Span },
     Histogram {
         labels: Span,
         created: Span,
@@ -157,6 +159,9 @@ impl Plan {
                 labels: self.constants.add(labels),
             },
             Value::State(_) if kind == Type::State => Parts::State {
+                labels: self.constants.add(labels),
+            },
+            Value::Text(_) => Parts::Text {
                 labels: self.constants.add(labels),
             },
             Value::Histogram(histogram) => {

@@ -5,13 +5,14 @@
 //!
 //! 0. Series of samples are not shown: no format has a place for the last values of something.
 //! 1. A counter's samples end with `_total`, in every format; a time mark's with `_timestamp_seconds`. A state is two families: `name`
-//!    with its streaks, and `name_healthy`.
+//!    with its streaks, and `name_healthy`. A text is `name_info`, always 1, with the text as the label `text`: each text is a series of its
+//!    own, as is the convention. Without a text there is none.
 //!    What is in flight is a gauge of how many keys; since when they are is in JSON only, as it would be a family of its own whose name
 //!    may be taken.
 //! 2. Families of several sources with the same name and type are one.
 //! 3. Families whose names need no change come first, by name; then the others, by name. Whose names are taken is written by the
 //!    scheme `values`, also if its name is legal: `U__x`. If that is taken, too, it is left out and counted.
-//! 4. Of the labels of a series those that need no change come first. The exposition's own (`segment`, `process`, `slot`, `le`)
+//! 4. Of the labels of a series those that need no change come first. The exposition's own (`segment`, `process`, `slot`, `le`, `text`)
 //!    are never given away: a label of that name is called `exported_…`, as Prometheus does it; so is one that begins with `__`. A
 //!    label whose name is taken is written by the scheme `values`. Labels with an empty value are none (Prometheus takes them so).
 //!    In OpenMetrics, where a strict parser wants the same label names in the whole family, they are written with that value.
@@ -25,7 +26,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use shmetrics::snapshot::{Description, Snapshot};
 
-pub(crate) use self::labels::{LE, PROCESS, SEGMENT, SLOT, STATUS};
+pub(crate) use self::labels::{LE, PROCESS, SEGMENT, SLOT, STATUS, TEXT};
 use self::labels::{is_each, labels};
 use crate::name::{Escaping, Place, by_values, escape};
 
@@ -41,6 +42,8 @@ pub(crate) enum Type {
     State,
     /// A gauge that says whether all processes of a state are healthy: the second family of a state.
     Healthy,
+    /// Ones with a text as a label.
+    Info,
 }
 
 /// Which names a family takes up beside its own, and how it is written.
@@ -53,6 +56,8 @@ pub(crate) enum Syntax {
 
 /// The suffix of a counter's samples.
 const TOTAL: &str = "_total";
+/// The suffix of the samples of a text.
+const INFO: &str = "_info";
 /// What a time mark's name ends with.
 const TIMESTAMP: &str = "_timestamp_seconds";
 /// What a time mark is exposed in, whatever unit was registered.
@@ -68,6 +73,7 @@ impl Type {
             HistogramInteger | HistogramFloat | HistogramClassic => Type::Histogram,
             TimeMark => Type::TimeMark,
             State => Type::State,
+            Text => Type::Info,
             _ => Type::Gauge,
         }
     }
@@ -78,11 +84,21 @@ impl Type {
     }
 
     /// The word in `# TYPE`.
-    pub(crate) const fn name(self) -> &'static str {
+    pub(crate) const fn name(self, open_metrics: bool) -> &'static str {
         match self {
             Type::Counter => "counter",
             Type::Histogram => "histogram",
+            Type::Info if open_metrics => "info",
             _ => "gauge",
+        }
+    }
+
+    /// What the name of its samples has beyond that of the family: of all but histograms.
+    const fn suffix(self) -> &'static str {
+        match self {
+            Type::Counter => TOTAL,
+            Type::Info => INFO,
+            _ => "",
         }
     }
 
@@ -91,6 +107,8 @@ impl Type {
         match (self, syntax) {
             (Type::Counter, Syntax::OpenMetrics) => &["", TOTAL, "_created"],
             (Type::Counter, _) => &[TOTAL],
+            (Type::Info, Syntax::OpenMetrics) => &["", INFO],
+            (Type::Info, _) => &[INFO],
             (Type::Histogram, Syntax::OpenMetrics) => &["", "_bucket", "_sum", "_count", "_created"],
             (Type::Histogram, _) => &["", "_bucket", "_sum", "_count"],
             _ => &[""],
@@ -103,7 +121,7 @@ impl Type {
 pub(crate) struct Family {
     /// As registered: what a filter may say, too.
     pub(crate) original: String,
-    /// Without the `_total` of counters.
+    /// Without the `_total` of counters and the `_info` of texts.
     pub(crate) base: String,
     pub(crate) kind: Type,
     pub(crate) help: String,
@@ -115,10 +133,7 @@ pub(crate) struct Family {
 impl Family {
     /// What the name of its samples has beyond its base: of counters and gauges.
     pub(crate) const fn suffix(&self) -> &'static str {
-        match self.kind {
-            Type::Counter => TOTAL,
-            _ => "",
-        }
+        self.kind.suffix()
     }
 
     /// The name of its samples: of counters and gauges.
@@ -185,7 +200,7 @@ pub(crate) fn resolve<'a>(
         let full = full_name(name, kind);
         let escaped = escape(&full, escaping, Place::Metric);
         let changed = *escaped != *full;
-        (without_total(escaped.into_owned(), kind), changed)
+        (without_suffix(escaped.into_owned(), kind), changed)
     };
     let mut order: Vec<_> = groups
         .into_iter()
@@ -196,7 +211,7 @@ pub(crate) fn resolve<'a>(
 
     let mut resolved = Resolved::default();
     for ((base, _), name, kind, members) in order {
-        let by_values = || without_total(by_values(&full_name(name, kind), Place::Metric), kind);
+        let by_values = || without_suffix(by_values(&full_name(name, kind), Place::Metric), kind);
         let Some(base) =
             claim(base, kind, syntax, &mut taken).or_else(|| claim(by_values(), kind, syntax, &mut taken))
         else {
@@ -209,7 +224,7 @@ pub(crate) fn resolve<'a>(
         };
         let unit = match kind {
             Type::TimeMark => SECONDS.to_owned(),
-            Type::State | Type::Healthy => String::new(),
+            Type::State | Type::Healthy | Type::Info => String::new(),
             _ => first(|description| &description.unit),
         };
         let same_unit =
@@ -237,19 +252,26 @@ pub(crate) fn resolve<'a>(
     resolved
 }
 
-/// The name that is escaped: of a counter with its suffix, so that who undoes the escaping gets the name of the sample.
+/// The name that is escaped: of a counter or a text with its suffix, so that who undoes the escaping gets the name of the sample.
 fn full_name(name: &str, kind: Type) -> Cow<'_, str> {
     match kind {
         Type::Counter if base_of(name).len() == name.len() => Cow::Owned(format!("{name}{TOTAL}")),
         Type::TimeMark if !name.ends_with(TIMESTAMP) => Cow::Owned(format!("{name}{TIMESTAMP}")),
         Type::Healthy => Cow::Owned(format!("{name}{HEALTHY}")),
+        Type::Info if !ends_with(name, INFO) => Cow::Owned(format!("{name}{INFO}")),
         _ => Cow::Borrowed(name),
     }
 }
 
-fn without_total(mut name: String, kind: Type) -> String {
-    if kind == Type::Counter {
-        name.truncate(base_of(&name).len());
+/// Does a name have this suffix, and something before it?
+fn ends_with(name: &str, suffix: &str) -> bool {
+    name.len() > suffix.len() && name.ends_with(suffix)
+}
+
+fn without_suffix(mut name: String, kind: Type) -> String {
+    let suffix = kind.suffix();
+    if !suffix.is_empty() && ends_with(&name, suffix) {
+        name.truncate(name.len() - suffix.len());
     }
     name
 }
@@ -291,8 +313,10 @@ impl Family {
         {
             reserved.extend([PROCESS, SLOT]);
         }
-        if self.kind == Type::State {
-            reserved.push(STATUS);
+        match self.kind {
+            Type::State => reserved.push(STATUS),
+            Type::Info => reserved.push(TEXT),
+            _ => {}
         }
         reserved
     }

@@ -30,7 +30,7 @@ struct FamilyLines {
     series: Range<usize>,
     /// How much all of it takes at most, lines of each process left out.
     room: usize,
-    /// Are there any of each process?
+    /// Are there any of each process, or any texts?
     each: bool,
     /// Are they all samples, each a number in a line of its own?
     samples: bool,
@@ -52,6 +52,8 @@ enum Lines {
     Each(Span),
     /// The stem, a process, a status and a streak, for each process and status.
     State(Span),
+    /// The stem; the text follows, if there is one.
+    Text(Span),
     /// Which of the histograms.
     Histogram(usize),
 }
@@ -134,7 +136,7 @@ impl Plan {
             let room: usize = lines.iter().map(|lines| plan.room(&lines.lines)).sum();
             let each = lines
                 .iter()
-                .any(|lines| matches!(lines.lines, Lines::Each(_) | Lines::State(_)));
+                .any(|lines| matches!(lines.lines, Lines::Each(_) | Lines::State(_) | Lines::Text(_)));
             let samples = lines
                 .iter()
                 .all(|lines| matches!(lines.lines, Lines::Sample { .. }));
@@ -183,6 +185,11 @@ impl Plan {
                 let stem = self.constants.add(|bytes| push_stem(bytes, &family.base, labels));
                 Lines::State(stem)
             }
+            Value::Text(_) => {
+                let name = family.sample_name();
+                let stem = self.constants.add(|bytes| push_stem(bytes, &name, labels));
+                Lines::Text(stem)
+            }
             Value::Histogram(histogram) => {
                 let first = self.buckets.len();
                 let name = format!("{}_bucket", family.base);
@@ -228,7 +235,7 @@ impl Plan {
     fn room(&self, lines: &Lines) -> usize {
         match lines {
             Lines::Sample { prefix, end } => end - prefix.start + LINE_ROOM,
-            Lines::Each(_) | Lines::State(_) => 0,
+            Lines::Each(_) | Lines::State(_) | Lines::Text(_) => 0,
             Lines::Histogram(number) => {
                 let HistogramLines {
                     buckets,

@@ -8,7 +8,7 @@ use crate::bounds::ClassicBucket;
 use crate::each::Processes;
 use crate::encoder::Source;
 use crate::filter::Filter;
-use crate::resolve::{PROCESS, SLOT, STATUS};
+use crate::resolve::{PROCESS, SLOT, STATUS, TEXT};
 
 impl Plan {
     /// Appends all families that pass the filter. `sources` are those of the plan.
@@ -83,6 +83,15 @@ impl Plan {
                         });
                     });
                 });
+            }
+            (Parts::Text { labels }, Value::Text(value)) => {
+                if let Some(text) = value.text() {
+                    push_message(out, family::METRIC, |out| {
+                        out.extend_from_slice(self.constants.get(*labels));
+                        push_label(out, TEXT, text);
+                        push_gauge(out, Number::U64(1));
+                    });
+                }
             }
             (
                 Parts::Histogram {

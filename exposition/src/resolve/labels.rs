@@ -19,6 +19,8 @@ pub(crate) const LE: &str = "le";
 
 /// The label that tells the statuses of a state apart.
 pub(crate) const STATUS: &str = "status";
+/// The label that has the text of a text.
+pub(crate) const TEXT: &str = "text";
 
 /// Has a series a value per process, in a family of this type?
 pub(super) fn is_each(description: &Description, kind: Type) -> bool {

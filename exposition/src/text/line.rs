@@ -88,7 +88,7 @@ pub(super) fn push_head(
         push_help(out);
     }
     begin(out, "# TYPE ");
-    out.extend_from_slice(kind.name().as_bytes());
+    out.extend_from_slice(kind.name(open_metrics).as_bytes());
     out.push(b'\n');
     if open_metrics {
         if !unit.is_empty() {
@@ -115,7 +115,7 @@ pub(crate) fn push_extra(out: &mut Vec<u8>, extra: &Extra<'_>, open_metrics: boo
     // The name is plain, so it may be written in two parts.
     for (word, text, wanted) in [
         ("# HELP ", extra.help, !open_metrics && !extra.help.is_empty()),
-        ("# TYPE ", kind.name(), true),
+        ("# TYPE ", kind.name(open_metrics), true),
         ("# HELP ", extra.help, open_metrics && !extra.help.is_empty()),
     ] {
         if wanted {

@@ -10,7 +10,7 @@ use crate::each::Processes;
 use crate::encoder::Source;
 use crate::filter::Filter;
 use crate::number::{self, Cursor, Spot};
-use crate::resolve::{PROCESS, SLOT, STATUS};
+use crate::resolve::{PROCESS, SLOT, STATUS, TEXT};
 
 impl SeriesLines {
     /// The series, where it was when the lines were prepared.
@@ -47,6 +47,7 @@ impl Plan {
                     match (&lines.lines, value) {
                         (Lines::Each(stem), Some(value)) => self.push_each(*stem, value, processes, out),
                         (Lines::State(stem), Some(value)) => self.push_states(*stem, value, processes, out),
+                        (Lines::Text(stem), Some(value)) => self.push_text(*stem, value, out),
                         _ => {}
                     }
                 }
@@ -147,6 +148,17 @@ impl Plan {
                     number::push_line(out, Number::U64(streak));
                 });
             });
+        }
+    }
+
+    /// A line with the text, if there is one.
+    fn push_text(&self, stem: Span, value: &Value, out: &mut Vec<u8>) {
+        if let Value::Text(value) = value
+            && let Some(text) = value.text()
+        {
+            out.extend_from_slice(self.constants.get(stem));
+            push_pair(out, TEXT, text);
+            out.extend_from_slice(b"} 1\n");
         }
     }
 

@@ -37,6 +37,7 @@ static TEMPLATE: LazyLock<Snapshot> = LazyLock::new(|| {
         .histogram_classic("histogram_classic", &[1.0])
         .register()
         .unwrap();
+    segment.text("text").register().unwrap().set("any");
     let working = segment.in_flight("in_flight").register().unwrap();
     let _token = working.start("a key");
     let mut snapshot = Reader::open_path(&path).unwrap().snapshot().unwrap();
@@ -62,6 +63,7 @@ pub fn series(name: &str, labels: &[(&str, &str)], value: Value) -> Series {
         Value::CounterF64(_) => "counter_f64",
         Value::GaugeI64(_) => "gauge_i64",
         Value::Each(_) => "each",
+        Value::Text(_) => "text",
         Value::InFlight(_) => "in_flight",
         Value::Histogram(histogram) => match histogram.scheme {
             BucketScheme::Exponential(_) => "histogram_integer",
@@ -136,6 +138,18 @@ pub fn each(values: &[(&str, u64, i64)]) -> Value {
     Value::Each(values.iter().map(value).collect())
 }
 
+/// A text; `None`: none is set.
+pub fn fact(text: Option<&str>) -> Value {
+    let scratch = Scratch::new("exposition");
+    let path = scratch.path("text");
+    let segment = Segment::options().without_ticker().create_at(&path).unwrap();
+    let handle = segment.text("text").capacity(4096).register().unwrap();
+    text.map(|text| handle.set_at_ns(text, CREATED_NS));
+    Reader::open_path(&path).unwrap().snapshot().unwrap().series[0]
+        .value
+        .clone()
+}
+
 /// So many keys in flight, of which the oldest is ten seconds old, and some that found no entry.
 pub fn in_flight(number: u64) -> Value {
     let Value::InFlight(mut value) = template("in_flight").value else {
@@ -202,6 +216,9 @@ pub fn service() -> Snapshot {
             ]),
         ),
         series("requests_in_flight", &[("crawler", "a")], in_flight(3)),
+        series("phase", &[], fact(Some("serv\\ing \"all\"\nof them"))),
+        series("phase", &[("of", "b"), ("text", "own")], fact(Some("warm"))),
+        series("no_phase", &[], fact(None)),
         // Low bucket, two in the middle, overflow.
         described(
             series(

@@ -132,6 +132,7 @@ fn sample(line: &str) -> Sample {
 fn suffixes(kind: &str, open_metrics: bool) -> &'static [&'static str] {
     match (kind, open_metrics) {
         ("counter", true) => &["_total", "_created"],
+        ("info", true) => &["_info"],
         ("histogram", true) => &["_bucket", "_sum", "_count", "_created"],
         ("histogram", false) => &["_bucket", "_sum", "_count"],
         ("counter" | "gauge", _) => &[""],

@@ -88,6 +88,21 @@ pub(super) fn values(series: &[&Series]) -> Grid {
                     row(format!("{} of {who}", title(series)), status(state));
                 }
             }
+            Value::Text(value) => {
+                let name = title(series);
+                let text = match (value.text(), value.unreadable) {
+                    (Some(text), _) => {
+                        let cut = if value.truncated { "\u{2026}" } else { "" };
+                        format!("\"{}\"{cut}", escaped(text))
+                    }
+                    (None, true) => "unreadable".to_owned(),
+                    (None, false) => "-".to_owned(),
+                };
+                row(name.clone(), text);
+                if value.refused > 0 {
+                    row(format!("{name} refused"), grouped(value.refused));
+                }
+            }
             Value::InFlight(value) => {
                 let name = title(series);
                 let oldest = value.oldest_seconds().map_or("-".to_owned(), seconds);
