@@ -20,7 +20,7 @@ fn a_damaged_text_is_found_and_what_setters_leave_is_no_damage() {
         .without_ticker()
         .open_at(&fixture.path)
         .unwrap();
-    let phase = segment.text("phase").capacity(90).register().unwrap();
+    let phase = segment.text("phase").capacity(80).register().unwrap();
     fixture.assert_clean();
     assert!(phase.set_at_ns("before", 1));
     assert!(phase.set_at_ns("serving", 1_795_165_200_000_000_000));
@@ -28,7 +28,7 @@ fn a_damaged_text_is_found_and_what_setters_leave_is_no_damage() {
     drop((phase, segment));
     fixture.assert_clean();
 
-    let shape = TextShape::new(90).unwrap();
+    let shape = TextShape::new(80).unwrap();
     let cell = fixture.load(fixture.geometry.record_offset(TEXT) + CELL_WORD as u64 * 8);
     let start = fixture.geometry.shared_blocks_offset + cell - 1;
     let word = |word: usize| start + word as u64 * 8;
@@ -66,7 +66,7 @@ fn a_damaged_text_is_found_and_what_setters_leave_is_no_damage() {
             damaged("another byte", at(1, TEXT_START), 7),
             error("10.24", "another generation", vec![(at(1, TEXT_BEGIN), 3)]),
             error("W-9", "reserved space of line 0", vec![(word(2), 1)]),
-            error("W-9", "behind the text", vec![(at(0, TEXT_START + 12), 1)]),
+            error("W-9", "behind the text", vec![(at(0, TEXT_START + 10), 1)]),
         ],
     );
     // What a writer may leave is no damage: slots that have not the text, in the middle of being written.
