@@ -425,8 +425,8 @@ pub(crate) struct Torture {
     /// Output; default: table on a terminal, else json
     #[arg(long, env = "SHMETRICS_FORMAT", value_enum)]
     pub(crate) format: Option<Format>,
-    /// Workers lie: `lose` notes what was not done, `double` does twice what was noted once
-    #[arg(long, env = "SHMETRICS_FALSIFY", value_name = "HOW", hide = true, value_parser = ["lose", "double"])]
+    /// Workers lie: `lose` notes what was not done, `double` does twice what was noted once; the others are of kinds for statistics
+    #[arg(long, env = "SHMETRICS_FALSIFY", value_name = "HOW", hide = true, value_parser = ["lose", "double", "silent", "disordered", "kept", "twice", "taken"])]
     pub(crate) falsify: Option<String>,
 }
 

@@ -5,8 +5,8 @@
 //!         ──> tally      what everybody notes of what was begun and done    <── measure: the series
 //!         ──> storm      kills, stops, replaces its processes (crew), by the schedule of plan and kind
 //!              │   ──> quiet     nobody is alive: exact totals, empty windows, verify
-//!              ├──> worker     threads at full rate (hands), signals (system), children of every sort (child)
-//!              ├──> witness    reads at full rate (look), and checks every snapshot (check, history)
+//!              ├──> worker     threads at full rate (hands, statistics), signals (system), children of every sort (child)
+//!              ├──> witness    reads at full rate (look, follow), and checks every snapshot (check, statistics, history)
 //!              └──> race       creators of one name
 //!         ──> report     what happened
 //! ```
@@ -14,6 +14,7 @@
 mod check;
 mod child;
 mod crew;
+mod follow;
 mod hands;
 mod history;
 mod kind;
@@ -24,6 +25,7 @@ mod quiet;
 mod race;
 mod report;
 mod stage;
+mod statistics;
 mod storm;
 mod system;
 mod tally;

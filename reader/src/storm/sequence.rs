@@ -36,6 +36,7 @@ fn fell(earlier: &Value, later: &Value) -> bool {
         (Value::Events(earlier), Value::Events(later)) => {
             earlier.written > later.written || earlier.dropped > later.dropped
         }
+        (Value::Samples(earlier), Value::Samples(later)) => earlier.count > later.count,
         (Value::Histogram(earlier), Value::Histogram(later)) => {
             let buckets = earlier.counts.iter().zip(&later.counts);
             // Only the count of what is bounded has bounds.

@@ -6,8 +6,8 @@ use shmetrics::{Snapshot, Value};
 
 use super::history::History;
 use super::measure::{
-    ERRORS, FIRST_HISTOGRAM, MEASURES, NAMES, OTHER_GAUGES, TOP, Total, error_of, is_maximum, name, part,
-    totals, worker_of,
+    ENDED, ERRORS, FIRST_HISTOGRAM, GAINED, MEASURES, NAMES, OTHER_GAUGES, SPENT, STARTED, TOP, Total,
+    error_of, is_maximum, name, part, totals, worker_of,
 };
 use super::tally::Tally;
 
@@ -82,6 +82,7 @@ impl Between {
                 ));
             }
         }
+        super::statistics::check(snapshot, &self.0)?;
         self.check_gauges(snapshot)
     }
 
@@ -123,6 +124,18 @@ impl Between {
                 between[measure] = (least.max(low), most.min(high));
             }
         }
+        // Only the difference is told, and only it matters: any two totals with that difference will do.
+        if let Some(balance) = super::measure::balance(snapshot) {
+            // The greatest that can be, so that neither is below 0.
+            let spent = between[SPENT].1;
+            between[SPENT] = (spent, spent);
+            between[GAINED] = (
+                spent.wrapping_add_signed(balance),
+                spent.wrapping_add_signed(balance),
+            );
+        }
+        // Nothing is in flight: all that was started is ended.
+        between[ENDED] = (between[STARTED].1, between[STARTED].1);
         between
     }
 }

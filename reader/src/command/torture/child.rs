@@ -12,6 +12,7 @@ use rustix::process::{
 
 use super::hands::{Act, Hands, Lie, With};
 use super::kind::Kind;
+use super::statistics::Writer;
 use super::system::{become_nobody, close_all, fork, new_pid_namespace, raw_clone};
 use super::tally::{Count, Seat, Tally};
 use super::worker::{self, complain};
@@ -167,6 +168,8 @@ pub(super) fn operate(parent: &Parent<'_>, random: &mut Random, most: u64, may_a
     let with = With {
         tally: parent.tally,
         bound: None,
+        writer: &Writer::default(),
+        blocks: None,
         lie: Lie::None,
     };
     let number = if most == 0 { 0 } else { random.below(most) };

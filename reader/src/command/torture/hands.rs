@@ -1,14 +1,15 @@
 //! What a worker operates with: a handle of each series, and operations that are noted.
 
 use shmetrics::{
-    BoundCounter, Counter, Family, FloatCounter, FloatGauge, FloatHistogram, Gauge, Histogram, Merge,
-    RegisterError, Segment, Unit,
+    BlockIds, BoundCounter, Counter, Family, FloatCounter, FloatGauge, FloatHistogram, Gauge, Histogram,
+    Merge, RegisterError, Segment, Unit,
 };
 
 use super::measure::{
     BOUNDS, ERRORS, EVENTS, FIRST_HISTOGRAM, LABELLED, NAMES, OTHER_GAUGES, PER_UNIT, TEXTS, TOP, WORK,
     value_of,
 };
+use super::statistics::{self, Deed, Doer, Statistics, Writer};
 use super::tally::{Seat, Tally};
 use crate::storm::random::Random;
 
@@ -20,7 +21,7 @@ const GREATEST: u64 = 1 << 20;
 /// A handle of each series.
 #[derive(Debug)]
 pub(super) struct Hands {
-    segment: Segment,
+    pub(super) segment: Segment,
     pub(super) events: Counter,
     work: FloatCounter,
     labelled: Family<Counter, 1>,
@@ -29,6 +30,7 @@ pub(super) struct Hands {
     top: Gauge,
     last: Gauge,
     each: FloatGauge,
+    statistics: Statistics,
 }
 
 /// One operation.
@@ -41,15 +43,17 @@ pub(super) enum Act {
     Gauge,
     Labelled,
     Log,
+    Statistics(Deed),
 }
 
 impl Act {
     /// Allowed anywhere: in handlers, and in children of any sort.
     pub(super) fn plain(random: &mut Random) -> Act {
-        match random.below(10) {
+        match random.below(16) {
             0 | 1 => Act::Count,
             2 => Act::CountFloat,
             9 => Act::Log,
+            deed @ 10.. => Act::Statistics(Deed::ALL[(deed - 10) as usize]),
             histogram => Act::Record((histogram - 3) as usize),
         }
     }
@@ -73,6 +77,8 @@ pub(super) enum Lie {
     Lose,
     /// An operation that is done twice and noted once.
     Double,
+    /// One of the kinds for statistics.
+    Of(statistics::Lie),
 }
 
 impl Hands {
@@ -109,6 +115,7 @@ impl Hands {
                 .gauge_float(OTHER_GAUGES[1])
                 .merge(Merge::Each)
                 .register()?,
+            statistics: Statistics::register(segment)?,
             labelled: segment.counter(labelled).family(["set"])?,
         })
     }
@@ -149,6 +156,7 @@ impl Hands {
                 seat.begin(&[(TOP, rank)]);
                 self.last.set(rank as i64);
                 self.each.set(rank as f64);
+                self.statistics.mark(rank, seat);
                 self.top.set_max(rank as i64);
                 seat.end(&[(TOP, rank)]);
             }
@@ -157,6 +165,19 @@ impl Hands {
                 self.segment
                     .log_error(TEXTS[(value % TEXTS.len() as u64) as usize]);
                 seat.end(&[(ERRORS, 1)]);
+            }
+            Act::Statistics(deed) => {
+                let doer = Doer {
+                    tally: with.tally,
+                    seat,
+                    writer: with.writer,
+                    blocks: with.blocks,
+                    lie: match with.lie {
+                        Lie::Of(lie) => lie,
+                        _ => statistics::Lie::None,
+                    },
+                };
+                self.statistics.act(deed, value, &doer);
             }
             Act::Labelled => {
                 let mut text = [0u8; 8];
@@ -184,6 +205,8 @@ impl Hands {
 pub(super) struct With<'a> {
     pub(super) tally: &'a Tally,
     pub(super) bound: Option<&'a BoundCounter>,
+    pub(super) writer: &'a Writer,
+    pub(super) blocks: Option<&'a BlockIds>,
     pub(super) lie: Lie,
 }
 

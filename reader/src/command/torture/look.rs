@@ -7,9 +7,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use rustix::time::{ClockId, clock_gettime};
 use shmetrics::snapshot::Clocks;
 use shmetrics::verify::{Severity, verify};
-use shmetrics::{OpenError, Reader, Snapshot};
+use shmetrics::{OpenError, Reader, Snapshot, Value};
 
 use super::check::{Between, check_histograms, check_processes};
+use super::follow::Follow;
 use super::history::History;
 use super::measure::MEASURES;
 use super::tally::{Count, Tally};
@@ -17,6 +18,9 @@ use crate::storm::sequence;
 
 /// A reader's retries are bounded; this is more processor time than all of them together need, by far.
 const LONGEST_SNAPSHOT_NS: u64 = 20_000_000_000;
+
+/// Events of a batch: fewer than there may be.
+const EVENTS_AT_ONCE: usize = 500;
 
 /// A reader that looks on.
 pub(super) struct Look<'a> {
@@ -26,6 +30,7 @@ pub(super) struct Look<'a> {
     live: [Snapshot; 2],
     cuts: [Snapshot; 2],
     history: History,
+    follow: Follow,
     /// Does nobody operate?
     quiet: bool,
 }
@@ -53,6 +58,7 @@ impl<'a> Look<'a> {
             live,
             cuts,
             history: History::default(),
+            follow: Follow::default(),
             quiet,
         }))
     }
@@ -70,6 +76,26 @@ impl<'a> Look<'a> {
         let between = self.check(&self.live[0], &done)?;
         sequence::compare(&self.live[0], &self.live[1])?;
         Ok((&self.live[0], between))
+    }
+
+    /// Reads some of the events that came since, and checks them.
+    pub(super) fn look_at_events(&mut self) -> Result<(), String> {
+        self.follow.go_on(&mut self.reader, EVENTS_AT_ONCE).map(drop)
+    }
+
+    /// Reads all events from the first on; nobody writes meanwhile.
+    pub(super) fn look_at_all_events(&mut self) -> Result<(), String> {
+        let written = self.live[0]
+            .series
+            .iter()
+            .filter_map(|series| match &series.value {
+                Value::Events(events) => Some(events.written),
+                _ => None,
+            });
+        let written = written.sum();
+        let mut follow = Follow::default();
+        while follow.go_on(&mut self.reader, EVENTS_AT_ONCE)? {}
+        follow.check_all(written)
     }
 
     /// Takes a cut and checks it.

@@ -17,7 +17,33 @@ pub(super) const FIRST_HISTOGRAM: usize = 4;
 pub(super) const HISTOGRAMS: usize = 6;
 /// Texts in the error log, all of them together.
 pub(super) const ERRORS: usize = FIRST_HISTOGRAM + 2 * HISTOGRAMS;
-pub(super) const MEASURES: usize = ERRORS + 1;
+/// Adds to the number that becomes a float, in eighths.
+pub(super) const NUMBER: usize = ERRORS + 1;
+/// What was added to the number that stays whole, and what was taken from it.
+pub(super) const GAINED: usize = ERRORS + 2;
+pub(super) const SPENT: usize = ERRORS + 3;
+/// Samples.
+pub(super) const SAMPLES: usize = ERRORS + 4;
+/// Events, written or dropped.
+pub(super) const TOLD: usize = ERRORS + 5;
+/// Keys that were started, and ended.
+pub(super) const STARTED: usize = ERRORS + 6;
+pub(super) const ENDED: usize = ERRORS + 7;
+/// How often a state was set.
+pub(super) const STATES: usize = ERRORS + 8;
+pub(super) const MEASURES: usize = ERRORS + 9;
+
+/// Series of the kinds for statistics. Of some measures together there is one.
+pub(super) const STATISTICS: [(usize, &str); 6] = [
+    (NUMBER, "torture_number"),
+    (GAINED, "torture_balance"),
+    (SAMPLES, "torture_samples"),
+    (TOLD, "torture_told"),
+    (STARTED, "torture_keys"),
+    (STATES, "torture_state"),
+];
+/// Time marks, of the first and the last rank.
+pub(super) const MARKS: [&str; 2] = ["torture_first_mark", "torture_last_mark"];
 
 /// Names of the measures' series; `count` and `sum` of a histogram have one.
 pub(super) const NAMES: [&str; FIRST_HISTOGRAM + HISTOGRAMS] = [
@@ -55,6 +81,12 @@ pub(super) const fn is_maximum(measure: usize) -> bool {
 pub(super) fn name(measure: usize) -> String {
     match measure.checked_sub(FIRST_HISTOGRAM) {
         _ if measure == ERRORS => "the error log".to_owned(),
+        _ if measure == SPENT => "what was taken from torture_balance".to_owned(),
+        _ if measure == ENDED => "ended torture_keys".to_owned(),
+        _ if measure > ERRORS => {
+            let known = STATISTICS.iter().find(|(known, _)| *known == measure);
+            known.map_or("", |(_, name)| name).to_owned()
+        }
         None => NAMES[measure].to_owned(),
         Some(n) => {
             let part = if n % 2 == 0 { "count" } else { "sum" };
@@ -94,8 +126,24 @@ pub(super) fn totals(snapshot: &Snapshot) -> [Total; MEASURES] {
         value: 0,
         error: Some(0),
     }; MEASURES];
+    // Of these only several together can be told.
+    for measure in [GAINED, SPENT, STARTED, ENDED, STATES] {
+        totals[measure].error = None;
+    }
     for series in &snapshot.series {
         let Some(index) = NAMES.iter().position(|name| *name == series.description.name) else {
+            let is = |(_, name): &&(usize, &str)| *name == series.description.name;
+            if let Some((measure, _)) = STATISTICS.iter().find(is) {
+                totals[*measure].value = match &series.value {
+                    Value::Number(Number::I64(value)) if *measure == NUMBER => {
+                        value.unsigned_abs() * PER_UNIT as u64
+                    }
+                    Value::Number(Number::F64(value)) if *measure == NUMBER => eighths(*value),
+                    Value::Samples(samples) => samples.count,
+                    Value::Events(events) => events.written + events.dropped,
+                    _ => 0,
+                };
+            }
             continue;
         };
         match &series.value {
@@ -134,8 +182,25 @@ pub(super) fn totals(snapshot: &Snapshot) -> [Total; MEASURES] {
     totals
 }
 
+/// What is left of what was gained; `None` if the series is not there yet.
+pub(super) fn balance(snapshot: &Snapshot) -> Option<i64> {
+    let is =
+        |series: &&shmetrics::snapshot::Series| STATISTICS.contains(&(GAINED, &*series.description.name));
+    match snapshot.series.iter().find(is)?.value {
+        Value::Number(Number::I64(value)) => Some(value),
+        _ => None,
+    }
+}
+
 /// The measure that one process' part of a series belongs to, and how much it is.
 pub(super) fn part(name: &str, value: &PerProcess) -> Option<(usize, u64)> {
+    if STATISTICS.contains(&(NUMBER, name)) {
+        return match value {
+            PerProcess::Counter(Number::I64(value)) => Some((NUMBER, value.unsigned_abs() * PER_UNIT as u64)),
+            PerProcess::Counter(Number::F64(value)) => Some((NUMBER, eighths(*value))),
+            _ => None,
+        };
+    }
     let index = NAMES.iter().position(|known| *known == name)?;
     match value {
         PerProcess::Counter(Number::U64(value)) => Some((index, *value)),

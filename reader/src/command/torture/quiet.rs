@@ -9,6 +9,7 @@ use super::check::check_empty_windows;
 use super::look::{Look, check_file};
 use super::measure::{name, totals};
 use super::stage;
+use super::statistics::check_idle;
 use super::storm::Storm;
 use super::tally::Count;
 
@@ -46,7 +47,9 @@ fn check_era(storm: &Storm<'_>, era: usize, path: &Path) -> Result<(), String> {
     if alive > 0 {
         return Err(format!("{alive} processes are told to be alive"));
     }
+    check_idle(snapshot)?;
     storm.tally.set_base(era, &between.narrowed(snapshot));
+    look.look_at_all_events()?;
     let mut later = Clocks::read();
     later.monotonic_ns += LATER_NS;
     look.reader.as_of(Some(later));

@@ -35,7 +35,7 @@ pub(super) fn options(capacity: Capacity) -> SegmentOptions {
     Segment::options()
         .process_slots(capacity.slots)
         .lanes(capacity.lanes)
-        .series(40)
+        .series(50)
         .counters(64)
         .gauges(8)
         .text_length(16 << 10)

@@ -2,7 +2,7 @@
 //! segments but their inodes, so the two can be compared.
 //!
 //! ```text
-//! phase · counts of what happened · who shall leave · starts of workers · eras[ inode · bases[MEASURES] · seats[ cells[MEASURES] ] ]
+//! phase · counts of what happened · who shall leave · starts of workers · ids · eras[ inode · bases[MEASURES] · seats[ cells[MEASURES] ] ]
 //! ```
 //!
 //! An *era* is one segment file, from its creation to the end of its last user: totals are per file. A *seat* is where one thread
@@ -28,7 +28,11 @@ const LEAVE: usize = 80;
 const STARTS: usize = LEAVE + MAX_WORKERS as usize;
 /// Who it is, in which era, and what was done in its seats before.
 const START_WORDS: usize = 2 + MEASURES;
-const ERAS: usize = STARTS + MAX_WORKERS as usize * START_WORDS;
+/// The last ids that were used, by their low bits.
+const IDS: usize = STARTS + MAX_WORKERS as usize * START_WORDS;
+/// An id that is given again is found if fewer were used in between.
+const ID_WORDS: usize = 1 << 16;
+const ERAS: usize = IDS + ID_WORDS;
 
 /// Workers at a time, at most; the range of the flag.
 const MAX_WORKERS: u64 = 64;
@@ -143,6 +147,13 @@ impl Tally {
     /// A number greater than all before.
     pub(super) fn next_rank(&self) -> u64 {
         self.word(RANK).fetch_add(1, Relaxed) + 1
+    }
+
+    /// Notes that an id of this era is used; `false`: it was noted already.
+    pub(super) fn use_id(&self, era: usize, id: u64) -> bool {
+        // Eras have ids of their own.
+        let note = id * MAX_ERAS as u64 + era as u64;
+        self.word(IDS + id as usize % ID_WORDS).swap(note, AcqRel) != note
     }
 
     fn era_word(&self, era: usize, word: usize) -> &AtomicU64 {
@@ -278,6 +289,8 @@ impl Tally {
         Seat {
             words: &self.memory.all()[start..start + SEAT_WORDS],
             alone: thread < self.shape.threads,
+            era,
+            number: seat as u64,
         }
     }
 }
@@ -287,7 +300,10 @@ impl Tally {
 pub(super) struct Seat<'a> {
     words: &'a [AtomicU64],
     /// Nobody else stores here.
-    alone: bool,
+    pub(super) alone: bool,
+    pub(super) era: usize,
+    /// Among all seats of an era.
+    pub(super) number: u64,
 }
 
 impl Seat<'_> {
@@ -353,5 +369,16 @@ mod tests {
         own.begin(&[(0, 1)]);
         assert_eq!(bounds(), (7, 8));
         assert_eq!(tally.done(0), [0; MEASURES]);
+    }
+
+    #[test]
+    fn an_id_that_is_used_twice_is_found_and_eras_have_their_own() {
+        let shape = Shape {
+            workers: 1,
+            threads: 1,
+        };
+        let tally = Tally::create(shape).unwrap();
+        assert!((1..1000).all(|id| tally.use_id(0, id)) && !tally.use_id(0, 999));
+        assert!(tally.use_id(1, 998) && !tally.use_id(1, 998));
     }
 }

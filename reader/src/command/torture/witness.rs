@@ -9,6 +9,8 @@ use crate::storm::random::Random;
 
 /// Who is alive, and whether the name leads elsewhere, is asked every so many snapshots.
 const REFRESH: u64 = 32;
+/// Events, between which some rings turn over and some do not.
+const FOLLOW: u64 = 2;
 /// A cut, which is a sequence of its own.
 const CUT: u64 = 8;
 /// The full check, while everybody works.
@@ -36,6 +38,9 @@ pub(super) fn run(segment: &Path, tally: &Tally, random: &mut Random) {
         };
         number += 1;
         let mut checked = open.look().map(|_| ());
+        if number.is_multiple_of(FOLLOW) {
+            checked = checked.and_then(|()| open.look_at_events());
+        }
         if number.is_multiple_of(CUT) {
             checked = checked.and_then(|()| open.look_at_cut());
         }

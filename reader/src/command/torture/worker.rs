@@ -17,6 +17,7 @@ use super::child::{self, Parent};
 use super::hands::{Act, Hands, Lie, With};
 use super::kind::{Kind, Kinds};
 use super::plan::Capacity;
+use super::statistics::{self, Writer};
 use super::system;
 use super::tally::{Count, Shape, Tally};
 use super::{measure, race, stage, witness};
@@ -171,6 +172,11 @@ fn lie(flags: &TortureWorker) -> Lie {
     match flags.falsify.as_deref() {
         Some("lose") => Lie::Lose,
         Some("double") => Lie::Double,
+        Some("silent") => Lie::Of(statistics::Lie::Silent),
+        Some("disordered") => Lie::Of(statistics::Lie::Disordered),
+        Some("kept") => Lie::Of(statistics::Lie::Kept),
+        Some("twice") => Lie::Of(statistics::Lie::Twice),
+        Some("taken") => Lie::Of(statistics::Lie::Taken),
         _ => Lie::None,
     }
 }
@@ -272,6 +278,8 @@ impl<'a> Worker<'a> {
         let with = With {
             tally,
             bound: None,
+            writer: &Writer::default(),
+            blocks: None,
             lie: Lie::None,
         };
         hands.act(Act::plain(&mut random), &mut random, &seat, &with);
@@ -324,10 +332,13 @@ impl<'a> Worker<'a> {
             ..
         } = self.parent;
         let seat = tally.seat(self.era, flags.slot, thread as u64);
+        let blocks = hands.segment.block_ids();
         let bound = (random.below(2) == 0).then(|| hands.events.bind());
         let with = With {
             tally,
             bound: bound.as_ref(),
+            writer: &Writer::default(),
+            blocks: Some(&blocks),
             lie: self.lie,
         };
         let bursts = if self.kinds.has(Kind::Thread) {
