@@ -13,6 +13,7 @@ use super::check::{Between, check_histograms, check_processes};
 use super::follow::Follow;
 use super::history::History;
 use super::measure::MEASURES;
+use super::statistics::KEYS;
 use super::tally::{Count, Tally};
 use crate::storm::sequence;
 
@@ -40,7 +41,7 @@ impl<'a> Look<'a> {
     pub(super) fn open(path: &Path, tally: &'a Tally, quiet: bool) -> Result<Option<Look<'a>>, OpenError> {
         let inode = || std::fs::metadata(path).map(|file| file.ino()).ok();
         let before = inode();
-        let reader = match Reader::open_path(path) {
+        let mut reader = match Reader::open_path(path) {
             Ok(reader) => reader,
             Err(OpenError::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(error),
@@ -49,6 +50,7 @@ impl<'a> Look<'a> {
         let Some(era) = same.and_then(|inode| tally.era_of(inode)) else {
             return Ok(None);
         };
+        reader.in_flight_entries(KEYS as usize);
         let live = Default::default();
         let cuts = Default::default();
         Ok(Some(Look {

@@ -26,7 +26,7 @@ pub(super) const SPENT: usize = ERRORS + 3;
 pub(super) const SAMPLES: usize = ERRORS + 4;
 /// Events, written or dropped.
 pub(super) const TOLD: usize = ERRORS + 5;
-/// Keys that were started, and ended.
+/// Keys that were started, and ended or left behind.
 pub(super) const STARTED: usize = ERRORS + 6;
 pub(super) const ENDED: usize = ERRORS + 7;
 /// How often a state was set.

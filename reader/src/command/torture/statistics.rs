@@ -18,7 +18,10 @@ use super::worker::complain;
 const KEPT: u64 = 20;
 const RING: u64 = 32;
 /// Keys that can be in flight: room for all workers' threads.
-const KEYS: u64 = 512;
+pub(super) const KEYS: u64 = 512;
+/// Keys of a seat that one has alone: those with the lowest numbers. And of one that is shared.
+const OWN_KEYS: u64 = 4;
+const SHARED_KEYS: u64 = 64;
 /// Statuses of the state: the last is unhealthy at once.
 const STATUSES: u64 = 3;
 /// Longest text of an event; those that are written are as long, shorter, or cut.
@@ -206,17 +209,23 @@ impl Statistics {
         }
     }
 
-    /// A key of this seat is started and ended; if nobody else has the seat, it stays its own until then. (Not a key of the writer's
-    /// name: there would be so many in the end that two are the same to the table, which knows hashes.)
+    /// A key of this seat is started and ended; if nobody else has the seat, it stays its own until then. Some who share one start a key
+    /// and never end it: it is in flight until they are dead. (Not a key of the writer's name: there would be so many in the
+    /// end that two are the same to the table, which knows hashes.)
     fn work_on_a_key(&self, value: u64, lie: Lie, doer: &Doer<'_>) {
         let mut bytes = [0; 2 * TEXT];
-        let key = text(doer.seat.number, value % 4, &mut bytes);
+        let number = match doer.seat.alone {
+            true => value % OWN_KEYS,
+            false => OWN_KEYS + value % SHARED_KEYS,
+        };
+        let key = text(doer.seat.number, number, &mut bytes);
         doer.seat.begin(&[(STARTED, 1)]);
         let token = self.keys.start(key);
         doer.seat.end(&[(STARTED, 1)]);
         doer.seat.begin(&[(ENDED, 1)]);
-        let is_ended = match value / 4 % 4 {
+        let is_ended = match value / SHARED_KEYS % 8 {
             _ if lie == Lie::Kept => true,
+            7 if !doer.seat.alone => true,
             0 => self.keys.retry_later(token),
             1 => self.keys.defer(token),
             _ => self.keys.finish(token),
@@ -302,9 +311,18 @@ pub(super) fn check(snapshot: &Snapshot, between: &[(u64, u64); MEASURES]) -> Re
                 }
             }
             Value::InFlight(keys) => {
-                let most = between[STARTED].1.saturating_sub(between[ENDED].0);
-                if keys.number > most {
-                    return wrong(format!("{} in flight, at most {most} are", keys.number));
+                let own = keys.entries.iter().filter(|entry| {
+                    let number = entry
+                        .key()
+                        .and_then(|key| key.split_once('-')?.0.parse::<u64>().ok());
+                    number.is_some_and(|number| number < OWN_KEYS)
+                });
+                let (own, most) = (
+                    own.count() as u64,
+                    between[STARTED].1.saturating_sub(between[ENDED].0),
+                );
+                if own > most {
+                    return wrong(format!("{own} in flight that are not left, at most {most} are"));
                 }
             }
             Value::State(states) => {
