@@ -20,6 +20,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use proptest::prelude::*;
 
 use shmetrics::buckets::{Classic, Exponential};
+use shmetrics::events::{self, EventWriter, FieldKind};
 use shmetrics::layout::block::BlockShape;
 use shmetrics::layout::directory::*;
 use shmetrics::layout::geometry::Geometry;
@@ -29,8 +30,8 @@ use shmetrics::layout::record::*;
 use shmetrics::layout::{LINE_LENGTH, WORD_LENGTH};
 use shmetrics::snapshot::{BucketScheme, Number, Quality};
 use shmetrics::{
-    Counter, Family, FloatCounter, FloatGauge, FloatHistogram, Gauge, Histogram, Merge, Preset, Reader,
-    RegisterError, Segment, Snapshot, Unit, Value,
+    Counter, Family, FloatCounter, FloatGauge, FloatHistogram, Gauge, Histogram, InFlight, Merge, Preset,
+    Reader, RegisterError, Segment, Snapshot, TimeMark, Unit, Value,
 };
 use support::*;
 
