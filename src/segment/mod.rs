@@ -20,6 +20,7 @@
 //! | `signals` | blocking signals for a moment |
 //! | `ticker` | which epoch it is |
 //! | `total` | what all lanes together have of a number |
+//! | `or_noop` | going on without metrics |
 
 pub(crate) mod attachment;
 pub(crate) mod commit;
@@ -35,6 +36,7 @@ pub(crate) mod liveness;
 mod named;
 pub(crate) mod open;
 pub mod options;
+mod or_noop;
 pub(crate) mod ownership;
 pub mod place;
 pub(crate) mod registry;
@@ -50,6 +52,7 @@ use std::sync::Arc;
 
 pub use ids::BlockIds;
 pub use options::{Preset, SegmentOptions};
+pub use or_noop::OrNoop;
 
 use self::attachment::Attachment;
 use self::place::Place;
@@ -480,24 +483,4 @@ fn differences(wanted: &Capacities, found: &Capacities) -> Vec<Difference> {
         found,
     })
     .collect()
-}
-
-/// For programs that must run with or without metrics.
-pub trait OrNoop {
-    /// The segment, or one whose handles do nothing. The reason is kept ([`Segment::noop_reason`]) and, with the feature `log`, logged
-    /// once as a warning.
-    fn or_noop(self) -> Segment;
-}
-
-impl OrNoop for Result<Segment, OpenError> {
-    fn or_noop(self) -> Segment {
-        self.unwrap_or_else(|error| {
-            #[cfg(feature = "log")]
-            log::warn!("metrics are off: {error}");
-            Segment {
-                reason: Some(Arc::new(error)),
-                ..Segment::noop()
-            }
-        })
-    }
 }
