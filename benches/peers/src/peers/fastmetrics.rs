@@ -1,0 +1,91 @@
+//! `fastmetrics`.
+
+use fastmetrics::derive::LabelSet;
+use fastmetrics::format::text::{TextProfile, encode};
+use fastmetrics::metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram};
+use fastmetrics::registry::Registry;
+
+use super::{BOUNDS, labels, raw, route, seconds, value};
+use crate::measure::{Alone, OPERATIONS, Work, durations, rotate};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, LabelSet)]
+struct Labels {
+    method: &'static str,
+    code: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, LabelSet)]
+struct Route {
+    method: &'static str,
+    route: String,
+}
+
+fn counters() -> Vec<Counter> {
+    (0..OPERATIONS).map(|_| Counter::default()).collect()
+}
+
+pub fn inc() -> Work {
+    let counters = counters();
+    Box::new(move |turns| {
+        rotate(&counters, turns, |counter| {
+            counter.inc();
+        });
+    })
+}
+
+pub fn inside() -> Alone<'static> {
+    let counters = counters();
+    Box::new(move |turns| {
+        raw::inside(&counters, turns, |counter| {
+            counter.inc();
+        });
+    })
+}
+
+pub fn family() -> Work {
+    let family = Family::<Labels, Counter>::default();
+    let labels = labels().map(|[method, code]| Labels { method, code });
+    Box::new(move |turns| {
+        rotate(&labels, turns, |labels| {
+            family.with_or_new(labels, |counter| counter.inc());
+        });
+    })
+}
+
+pub fn set() -> Work {
+    let gauges: Vec<Gauge> = (0..OPERATIONS).map(|_| Gauge::default()).collect();
+    Box::new(move |turns| {
+        rotate(&gauges, turns, |gauge| {
+            gauge.set(7);
+        });
+    })
+}
+
+pub fn record(count: usize) -> Work {
+    let histograms: Vec<Histogram> = (0..count).map(|_| Histogram::new(BOUNDS)).collect();
+    let values = seconds();
+    Box::new(move |turns| durations(&histograms, &values, turns, |one, value: f64| one.observe(value)))
+}
+
+pub fn text(count: usize) -> Alone<'static> {
+    let mut registry = Registry::default();
+    let family = Family::<Route, Counter>::default();
+    for n in 0..count {
+        let labels = Route {
+            method: "GET",
+            route: route(n),
+        };
+        family.with_or_new(&labels, |counter| counter.inc_by(value(n)));
+    }
+    registry
+        .register("requests", "Requests answered", family)
+        .expect("registered");
+    let out = std::cell::RefCell::new(String::new());
+    Box::new(move |turns| {
+        for _ in 0..turns {
+            let mut out = out.borrow_mut();
+            out.clear();
+            encode(&mut *out, &registry, TextProfile::default()).expect("text");
+        }
+    })
+}
