@@ -143,17 +143,22 @@ impl LaneSum {
 
 /// Adds the buckets of `state`, which has the scheme `from`, to `counts`, which has the scheme `to`.
 pub fn add_buckets(state: &State, from: &BucketScheme, to: &BucketScheme, counts: &mut [u64]) {
-    let mut put = |index: usize, count: u64| {
-        if let Some(sum) = counts.get_mut(index) {
-            *sum = sum.wrapping_add(count);
-        }
-    };
-    let touched = state.buckets.iter().enumerate().take(state.end).skip(state.first);
     match (from, to) {
         (BucketScheme::Exponential(from), BucketScheme::Exponential(to)) if from != to => {
-            touched.for_each(|(index, &count)| put(from.target_index(index, *to), count));
+            let touched = state.buckets.iter().enumerate().take(state.end).skip(state.first);
+            for (index, &count) in touched {
+                if let Some(sum) = counts.get_mut(from.target_index(index, *to)) {
+                    *sum = sum.wrapping_add(count);
+                }
+            }
         }
-        _ => touched.for_each(|(index, &count)| put(index, count)),
+        _ => {
+            let end = state.end.min(counts.len()).min(state.buckets.len());
+            let touched = state.first.min(end)..end;
+            for (sum, count) in counts[touched.clone()].iter_mut().zip(&state.buckets[touched]) {
+                *sum = sum.wrapping_add(*count);
+            }
+        }
     }
 }
 
