@@ -52,6 +52,25 @@ impl<'a> ReadWords<'a> {
         }
     }
 
+    /// Adds the words of several views to `sums`, each to the sum in its place, modulo 2^64. Words that a view does not have are zero.
+    #[inline]
+    pub fn add_to<const N: usize>(views: [ReadWords<'_>; N], sums: &mut [u64]) {
+        let shortest = views.iter().map(ReadWords::len).min().unwrap_or(0);
+        let (whole, rest) = sums.split_at_mut(shortest.min(sums.len()));
+        // As long as the sums, so that the loop has no bounds to check.
+        let words = views.map(|view| &view.words[..whole.len()]);
+        for (index, sum) in whole.iter_mut().enumerate() {
+            *sum = words
+                .iter()
+                .fold(*sum, |sum, words| sum.wrapping_add(words[index].load(Relaxed)));
+        }
+        for (index, sum) in rest.iter_mut().enumerate() {
+            *sum = views
+                .iter()
+                .fold(*sum, |sum, view| sum.wrapping_add(view.load(shortest + index)));
+        }
+    }
+
     /// Number of words.
     pub const fn len(&self) -> usize {
         self.words.len()

@@ -131,6 +131,7 @@ pub(super) struct Catalog {
     counters_u64: Vec<CounterCell>,
     counters_f64: Vec<CounterCell>,
     numbers: Vec<CounterCell>,
+    counter_words: usize,
     histograms: usize,
     /// What the next records are compared with.
     validation: Validation,
@@ -201,6 +202,11 @@ impl Catalog {
         &self.numbers
     }
 
+    /// How many counter words there are up to the last one that holds a whole number.
+    pub(super) fn counter_words(&self) -> usize {
+        self.counter_words
+    }
+
     /// Histogram members in all: every ordinal is below.
     pub(super) fn histograms(&self) -> usize {
         self.histograms
@@ -243,6 +249,8 @@ impl Catalog {
         };
         (self.counters_u64, self.counters_f64) = (cells(Kind::CounterU64), cells(Kind::CounterF64));
         self.numbers = cells(Kind::Number);
+        let whole = self.counters_u64.iter().chain(&self.numbers);
+        self.counter_words = whole.map(|cell| cell.placement + 1).max().unwrap_or(0);
     }
 
     fn take_up(

@@ -37,6 +37,7 @@ pub mod merge;
 mod number;
 mod owners;
 mod pool;
+mod prefix;
 mod reader;
 mod samples;
 mod text;

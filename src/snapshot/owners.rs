@@ -13,6 +13,7 @@ use std::sync::Arc;
 use crate::layout::directory::*;
 use crate::layout::geometry::Geometry;
 use crate::segment::ownership::slot_is_locked;
+use crate::snapshot::prefix::Prefix;
 use crate::sync::{Acquire, fence};
 use crate::words::ReadWords;
 
@@ -54,6 +55,10 @@ impl Slot {
     }
 
     fn describe_nobody(&mut self, empty: &Arc<str>) {
+        // Most slots were never taken: texts are shared, and to let go of one and take it again costs some atomic operations.
+        if self.described.is_none() {
+            return;
+        }
         (self.pid, self.pid_namespace, self.start_ticks, self.claimed_ns) = (0, 0, 0, 0);
         self.role = Arc::clone(empty);
         self.command = Arc::clone(empty);
@@ -65,6 +70,7 @@ impl Slot {
 #[derive(Debug)]
 pub(super) struct Owners {
     slots: Vec<Slot>,
+    prefix: Prefix,
     empty: Arc<str>,
 }
 
@@ -86,12 +92,21 @@ impl Owners {
             verdict: None,
         };
         let slots = (0..geometry.capacities.process_slots).map(slot).collect();
-        Owners { slots, empty }
+        Owners {
+            slots,
+            prefix: Prefix::default(),
+            empty,
+        }
     }
 
     /// The slots, by number. An incarnation of 0 means: never taken.
     pub(super) fn slots(&self) -> &[Slot] {
         &self.slots
+    }
+
+    /// The slots up to the last one that was ever taken.
+    pub(super) fn taken(&self) -> &[Slot] {
+        &self.slots[..self.prefix.taken() as usize]
     }
 
     /// Does this tag name an owner that is alive?
@@ -117,18 +132,23 @@ impl Owners {
     /// Slots whose owner is found dead, and which it did not give back.
     pub(super) fn dead(&self) -> u64 {
         let dead = |slot: &&Slot| slot.owner.state() != SlotState::Free && !slot.alive;
-        self.slots.iter().filter(dead).count() as u64
+        self.taken().iter().filter(dead).count() as u64
     }
 
     /// Reads the directory. Descriptions are decoded only when they are new.
     pub(super) fn update(&mut self, words: ReadWords<'_>, geometry: &Geometry) {
-        for (number, slot) in self.slots.iter_mut().enumerate() {
+        let capacity = self.slots.len() as u64;
+        let to_look_at = self.prefix.to_look_at(capacity) as usize;
+        for (number, slot) in self.slots[..to_look_at].iter_mut().enumerate() {
             let entry = words.range(
                 (geometry.process_entry_offset(number as u64) / 8) as usize,
                 ENTRY_WORDS,
             );
             slot.owner = SlotOwner(entry.load(OWNER));
             slot.committed = entry.load(COMMITTED) != 0;
+            if slot.owner != SlotOwner(0) || slot.committed {
+                self.prefix.take(number as u64);
+            }
             let incarnation = slot.owner.incarnation();
             slot.judge();
             if incarnation == 0 || slot.owner.state() == SlotState::Claiming {
@@ -148,6 +168,7 @@ impl Owners {
         geometry: &Geometry,
         file: BorrowedFd<'_>,
     ) -> io::Result<()> {
+        self.prefix.look_at_all();
         for (number, slot) in self.slots.iter_mut().enumerate() {
             let at = (geometry.process_entry_offset(number as u64) / 8) as usize + OWNER;
             let before = SlotOwner(words.load(at));

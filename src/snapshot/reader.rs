@@ -5,6 +5,8 @@
 //! vDSO), takes no lock and, once it is warm, allocates nothing. What needs the kernel is a step of its own: liveness
 //! ([`Reader::refresh_owners`]) and whether the name leads elsewhere ([`Reader::replaced`]).
 
+mod counters;
+mod directory;
 mod events;
 mod fill;
 #[cfg(test)]
@@ -28,6 +30,7 @@ use super::catalog::Catalog;
 use super::errors::ErrorLog;
 use super::lanes::{Lane, Memory, Scratch};
 use super::owners::Owners;
+use super::prefix::Prefix;
 use super::{Histogram, Quality, ReaderHealth, SegmentFacts, Snapshot, Value};
 use crate::error::{LayoutError, OpenError, ReadError};
 use crate::layout::header::RETIRED_OFFSET;
@@ -50,6 +53,7 @@ pub struct Reader {
     catalog: Catalog,
     baselines: Baselines,
     owners: Owners,
+    taken_lanes: Prefix,
     lanes: Vec<Lane>,
     memories: Vec<Memory>,
     sums: Sums,
@@ -119,6 +123,7 @@ impl Reader {
             catalog: Catalog::default(),
             baselines: Baselines::default(),
             owners: Owners::new(&geometry),
+            taken_lanes: Prefix::default(),
             lanes: Vec::new(),
             memories: Vec::new(),
             sums: Sums::default(),
@@ -203,6 +208,7 @@ impl Reader {
             path: self.facts.path.clone(),
             source,
         };
+        self.taken_lanes.look_at_all();
         self.owners
             .refresh(self.mapping.read_words(), &self.facts.geometry, self.file.as_fd())
             .map_err(failed)?;

@@ -3,8 +3,9 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use super::{Clocks, Reader, View, process};
-use crate::layout::LINE_LENGTH;
+use super::counters::{lane_counters, shared_counter};
+use super::directory::find_lanes;
+use super::{Clocks, Reader, View, counters, process};
 use crate::layout::directory::*;
 use crate::layout::geometry::Geometry;
 use crate::layout::header::*;
@@ -31,6 +32,8 @@ use crate::words::ReadWords;
 pub(super) struct Sums {
     whole: Vec<u64>,
     float: Vec<Compensated>,
+    /// The same by place in a lane, over all lanes: see `counters`.
+    places: Vec<u64>,
     /// Numbers: was a float added to it, ever and by anybody?
     pub(super) is_float: Vec<bool>,
     /// The greatest value shown: rounding must not make a float counter go down.
@@ -73,7 +76,14 @@ impl Reader {
             dead_slots: self.owners.dead(),
             ..Health::default()
         };
-        find_lanes(words, geometry, &self.owners, &mut self.lanes, snapshot);
+        find_lanes(
+            words,
+            geometry,
+            &self.owners,
+            &mut self.taken_lanes,
+            &mut self.lanes,
+            snapshot,
+        );
         let entries = self.errors.fill(words, geometry, &mut snapshot.errors);
         snapshot.fill.errors = Used {
             used: entries.taken,
@@ -267,38 +277,6 @@ fn is_zero(value: &Value) -> bool {
     }
 }
 
-/// Finds the committed lanes and counts those in use.
-fn find_lanes(
-    words: ReadWords<'_>,
-    geometry: &Geometry,
-    owners: &Owners,
-    lanes: &mut Vec<Lane>,
-    snapshot: &mut Snapshot,
-) {
-    let (fill, health) = (&mut snapshot.fill, &mut snapshot.health);
-    lanes.clear();
-    for number in 1..=geometry.capacities.lanes {
-        let entry = geometry.lane_entry_offset(number);
-        let owner = OwnerTag(words.load(at(entry + LANE_OWNER_OFFSET)));
-        if owner == OwnerTag::NOBODY {
-            continue;
-        }
-        let incarnation = words.load(at(entry + LANE_INCARNATION_OFFSET));
-        fill.lanes_touched += 1;
-        fill.lanes.used += u64::from(owners.is_live(owner));
-        health.dead_lanes += u64::from(owners.is_dead(owner));
-        if words.load(at(entry + LANE_COMMITTED_OFFSET)) != 0 {
-            lanes.push(Lane {
-                number,
-                owner,
-                incarnation,
-            });
-        }
-    }
-    // Pairs with the release stores of the committed words: what they announce is there.
-    fence(Acquire);
-}
-
 impl Sums {
     /// Adds up all counters, lane by lane, because the words of a lane are next to each other.
     fn count(&mut self, words: ReadWords<'_>, geometry: &Geometry, catalog: &Catalog, lanes: &[Lane]) {
@@ -322,20 +300,21 @@ impl Sums {
             let float = words.load(shared_counter(geometry, cell.placement as u64 + 1));
             self.add_mixed(cell, shared(cell), float);
         }
-        for lane in lanes {
-            let counters = lane_counters(words, geometry, lane);
-            whole
-                .iter()
-                .for_each(|cell| self.add_whole(cell, counters.load(cell.placement)));
-            for cell in float {
-                self.float[cell.group].add(f64::from_bits(counters.load(cell.placement)));
-            }
-            for cell in numbers {
-                self.add_mixed(
-                    cell,
-                    counters.load(cell.placement),
-                    counters.load(cell.placement + 1),
-                );
+        let mut places = std::mem::take(&mut self.places);
+        counters::add_up(words, geometry, lanes, catalog.counter_words(), &mut places);
+        for cell in whole.iter().chain(numbers) {
+            self.add_whole(cell, places.get(cell.placement).copied().unwrap_or(0));
+        }
+        self.places = places;
+        if !(float.is_empty() && numbers.is_empty()) {
+            for lane in lanes {
+                let counters = lane_counters(words, geometry, lane);
+                for cell in float {
+                    self.float[cell.group].add(f64::from_bits(counters.load(cell.placement)));
+                }
+                for cell in numbers {
+                    self.add_mixed(cell, 0, counters.load(cell.placement + 1));
+                }
             }
         }
         for (shown, sum) in self.shown.iter_mut().zip(&self.float) {
@@ -370,17 +349,6 @@ impl Sums {
     pub(super) fn is_float(&self, group: usize) -> bool {
         self.is_float.get(group).copied().unwrap_or(false)
     }
-}
-
-/// The word of a counter in the shared lane.
-pub(super) fn shared_counter(geometry: &Geometry, placement: u64) -> usize {
-    at(geometry.shared_counters_offset + placement * LINE_LENGTH)
-}
-
-/// The counter words of a committed lane.
-pub(super) fn lane_counters<'a>(words: ReadWords<'a>, geometry: &Geometry, lane: &Lane) -> ReadWords<'a> {
-    let start = geometry.lane_offset(lane.number) + geometry.lane_counters_offset;
-    words.range(at(start), geometry.capacities.counters as usize)
 }
 
 /// The set value and stamp of a gauge in a process slot; `None` if it is not set, or the slot's owner does not count for it.
@@ -421,7 +389,7 @@ fn time_mark(
             true => baselines.since(member.record),
             false => 0,
         };
-        let slots = 0..owners.slots().len();
+        let slots = 0..owners.taken().len();
         slots.filter_map(move |slot| {
             let (time, _) = gauge_cell(words, geometry, owners, slot, member, rule)?;
             (time != 0 && time >= since).then_some(time)
@@ -442,7 +410,7 @@ fn fill_states(
 ) {
     states.clear();
     for member in group.shown() {
-        for (slot, owner) in owners.slots().iter().enumerate() {
+        for (slot, owner) in owners.taken().iter().enumerate() {
             let Some((word, _)) = gauge_cell(words, geometry, owners, slot, member, Merge::Each) else {
                 continue;
             };
@@ -461,7 +429,7 @@ fn fill_states(
 fn gauge_value(value: &mut Value, group: &Group, owners: &Owners, words: ReadWords<'_>, geometry: &Geometry) {
     let (kind, rule) = (group.description.kind, group.description.merge);
     let cells = group.shown().iter().flat_map(|member| {
-        let slots = 0..owners.slots().len();
+        let slots = 0..owners.taken().len();
         slots.filter_map(move |slot| {
             gauge_cell(words, geometry, owners, slot, member, rule).map(|cell| (slot, cell))
         })

@@ -42,10 +42,14 @@ impl Drop for Segment {
 
 impl Segment {
     pub(super) fn new() -> Segment {
+        Segment::with_room_for(4, 4)
+    }
+
+    pub(super) fn with_room_for(process_slots: u64, lanes: u64) -> Segment {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let capacities = Capacities {
-            process_slots: 4,
-            lanes: 4,
+            process_slots,
+            lanes,
             series: 16,
             text_length: 4096,
             counters: 16,

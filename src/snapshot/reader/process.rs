@@ -6,7 +6,8 @@
 
 use std::sync::Arc;
 
-use super::fill::{Sums, at, gauge_cell, lane_counters};
+use super::counters::lane_counters;
+use super::fill::{Sums, at, gauge_cell};
 use crate::layout::block::{BASELINE_COUNT, BASELINE_SUM};
 use crate::layout::directory::*;
 use crate::layout::kind::{Kind, Merge, Space};
@@ -26,6 +27,8 @@ use crate::words::ReadWords;
 pub(super) struct Scratch {
     all: Vec<Part>,
     lane: Vec<Part>,
+    /// How many lanes each slot has.
+    lanes: Vec<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -51,8 +54,18 @@ pub(super) fn fill(
     sums: &mut Sums,
     with_values: bool,
 ) {
+    // Once over all lanes, and not once for each process.
+    let mut lanes_of = std::mem::take(&mut sums.process.lanes);
+    lanes_of.clear();
+    lanes_of.resize(owners.taken().len(), 0);
+    for lane in source.lanes {
+        let slot = lane.owner.slot(lanes_of.len() as u64).map(|slot| slot as usize);
+        if let Some(slot) = slot.filter(|slot| owners.taken()[*slot].tag(*slot) == lane.owner) {
+            lanes_of[slot] += 1;
+        }
+    }
     let mut position = 0;
-    for (number, slot) in owners.slots().iter().enumerate() {
+    for (number, slot) in owners.taken().iter().enumerate() {
         if slot.owner.incarnation() == 0 {
             continue;
         }
@@ -78,10 +91,16 @@ pub(super) fn fill(
         process.alive = slot.alive;
         (process.pid, process.pid_namespace) = (slot.pid, slot.pid_namespace);
         (process.start_ticks, process.claimed_ns) = (slot.start_ticks, slot.claimed_ns);
-        process.role.clone_from(&slot.role);
-        process.command.clone_from(&slot.command);
+        for (shown, known) in [
+            (&mut process.role, &slot.role),
+            (&mut process.command, &slot.command),
+        ] {
+            if !Arc::ptr_eq(shown, known) {
+                shown.clone_from(known);
+            }
+        }
         let tag = slot.tag(number);
-        process.lanes = source.lanes.iter().filter(|lane| lane.owner == tag).count() as u64;
+        process.lanes = lanes_of[number];
         process.values.clear();
         if with_values {
             add_values(process, tag, owners, catalog, memories, source, sums);
@@ -90,6 +109,7 @@ pub(super) fn fill(
         }
     }
     processes.truncate(position);
+    sums.process.lanes = lanes_of;
 }
 
 fn add_values(
@@ -104,7 +124,9 @@ fn add_values(
     let Sums {
         positions,
         is_float,
-        process: Scratch { all, lane: of_lane },
+        process: Scratch {
+            all, lane: of_lane, ..
+        },
         pool,
         ..
     } = sums;

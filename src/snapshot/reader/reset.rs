@@ -123,9 +123,9 @@ impl Reader {
         let words = self.mapping.read_words();
         let geometry = &self.facts.geometry;
         let placement = member.placement + unit;
-        let shared = words.load(super::fill::shared_counter(geometry, placement));
+        let shared = words.load(super::counters::shared_counter(geometry, placement));
         let of_lane =
-            |lane: &Lane| super::fill::lane_counters(words, geometry, lane).load(placement as usize);
+            |lane: &Lane| super::counters::lane_counters(words, geometry, lane).load(placement as usize);
         let cells = std::iter::once(shared).chain(self.lanes.iter().map(of_lane));
         let word = if member.series.kind == Kind::CounterF64 || unit > 0 {
             let mut sum = Compensated::default();

@@ -5,7 +5,7 @@ use crate::error::ReadError;
 use crate::layout::block::{BASELINE_COUNT, BASELINE_SUM};
 use crate::layout::directory::*;
 use crate::layout::kind::Merge;
-use crate::snapshot::{Number, PerProcess};
+use crate::snapshot::{Number, PerProcess, Value};
 use crate::sync::Relaxed;
 
 #[test]
@@ -165,4 +165,52 @@ fn a_file_cut_short_is_an_error() {
         panic!()
     };
     assert_eq!((found, wanted), (expected - 4096, expected));
+}
+
+#[test]
+fn what_is_taken_far_behind_the_rest_is_seen_at_opening_and_when_owners_are_asked_for() {
+    const FAR: u64 = 150;
+    let segment = Segment::with_room_for(200, 200);
+    let series = segment.single("requests_total", Merge::Sum, counter());
+    let depth = segment.single("depth", Merge::Sum, gauge());
+    let seen = |reader: &mut crate::snapshot::Reader| {
+        let snapshot = reader.snapshot().unwrap();
+        let lanes = snapshot.fill.lanes_touched;
+        (
+            value(&snapshot, "requests_total").clone(),
+            value(&snapshot, "depth").clone(),
+            lanes,
+        )
+    };
+    let take = |slot: u64, lane: u64, count: u64| {
+        let owner = segment.active(slot, "web");
+        segment.lane(lane, owner, 1);
+        series.counter(lane).store(count, Relaxed);
+        depth.set_gauge(slot, count, 1);
+    };
+    let told = |count: u64, lanes: u64| {
+        (
+            Value::CounterU64(count),
+            Value::GaugeI64(Some(count as i64)),
+            lanes,
+        )
+    };
+    segment.lock_slots(true);
+    take(1, 1, 1);
+    let mut reader = segment.reader();
+    assert_eq!(seen(&mut reader), told(1, 1));
+    // In the order in which they are taken: at once.
+    take(2, 2, 10);
+    assert_eq!(seen(&mut reader), told(11, 2));
+    take(FAR, FAR, 100);
+    assert_eq!(seen(&mut reader), told(11, 2));
+    // A process' locks on a file are gone when it closes any descriptor of it, as a reader does that is opened.
+    segment.lock_slots(true);
+    assert_eq!(seen(&mut segment.reader()), told(111, 3));
+    segment.lock_slots(true);
+    reader.refresh_owners().unwrap();
+    assert_eq!(seen(&mut reader), told(111, 3));
+    // And from then on, with what comes behind it.
+    take(FAR + 1, FAR + 1, 1000);
+    assert_eq!(seen(&mut reader), told(1111, 4));
 }
