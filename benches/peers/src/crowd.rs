@@ -1,35 +1,34 @@
 //! Writers in numbers: processes or threads that attach, count and stay.
 
-use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use shmetrics::Segment;
+use shmetrics::snapshot::Losses;
 
 use crate::system::{self, Child};
 
-/// Forked processes, each with the segment opened by itself; they are killed when this is dropped.
+/// Forked processes that have their parent's segment; they are killed when this is dropped.
 pub struct Processes {
     children: Vec<Child>,
 }
 
-/// Forks so many, which do `work` one after another and then wait. `work` is told the how-manieth it is.
-pub fn processes(path: &Path, count: usize, work: impl Fn(&Segment, usize)) -> Processes {
+/// Forks so many, which do `work` one after another and then wait. `work` is told the how-manieth it is. Each gets a slot and lanes of its
+/// own; if one of them got none, nothing would be measured that is meant, so that is an error.
+pub fn processes(segment: &Segment, count: usize, work: impl Fn(&Segment, usize)) -> Processes {
     let fork = |number: usize| {
         let mut child = system::fork(|mut parent| {
-            // Nothing here lasts for an epoch.
-            let options = Segment::options().without_ticker();
-            let segment = options.open_at(path).expect("the segment");
-            work(&segment, number);
+            work(segment, number);
             parent.tell(1);
             parent.wait();
         });
         assert_eq!(child.hear(), Some(1), "child {number} ended");
         child
     };
-    Processes {
-        children: (0..count).map(fork).collect(),
-    }
+    let children = (0..count).map(fork).collect();
+    let snapshot = crate::sections::snapshot::reader(segment).1;
+    assert_eq!(snapshot.losses, Losses::default(), "losses");
+    Processes { children }
 }
 
 impl Processes {

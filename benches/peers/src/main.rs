@@ -15,6 +15,7 @@ mod crowd;
 mod machine;
 mod measure;
 mod peers;
+mod plot;
 mod report;
 mod run;
 mod scratch;
@@ -22,6 +23,7 @@ mod sections;
 mod system;
 mod together;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use measure::{Alone, Contestant, OPERATIONS, Settings, alone, contestant};
@@ -99,6 +101,7 @@ fn main() -> ExitCode {
         cpus,
         scratch: Scratch::new(),
         report: Report::default(),
+        plots: Vec::new(),
         python: python::find(),
     };
     let machine = machine::describe(&run);
@@ -119,7 +122,7 @@ fn main() -> ExitCode {
     println!("{missed} not reached");
     if let Some(path) = arguments.write {
         blocks.push(("machine", machine));
-        if let Err(error) = write(&path, &blocks) {
+        if let Err(error) = write(&path, &blocks, &run.plots) {
             eprintln!("{path}: {error}");
             return ExitCode::FAILURE;
         }
@@ -147,11 +150,17 @@ fn controls() -> Result<(), String> {
     Ok(())
 }
 
-/// Writes each block into its place in the document.
-fn write(path: &str, blocks: &[(&str, String)]) -> Result<(), String> {
+/// Writes each block into its place in the document, and drawings into `docs/plots` beside it.
+fn write(path: &str, blocks: &[(&str, String)], plots: &[(String, String)]) -> Result<(), String> {
     let mut document = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
     for (name, text) in blocks {
         document = report::replace(&document, name, text)?;
     }
-    std::fs::write(path, document).map_err(|error| error.to_string())
+    std::fs::write(path, document).map_err(|error| error.to_string())?;
+    let folder = Path::new(path).with_file_name("docs").join("plots");
+    for (name, drawing) in plots {
+        std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+        std::fs::write(folder.join(format!("{name}.svg")), drawing).map_err(|error| error.to_string())?;
+    }
+    Ok(())
 }

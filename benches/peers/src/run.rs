@@ -12,6 +12,8 @@ pub struct Run {
     pub cpus: Vec<usize>,
     pub scratch: Scratch,
     pub report: Report,
+    /// Names and drawings.
+    pub plots: Vec<(String, String)>,
     /// A Python that has the client library, or why there is none.
     pub python: Result<PathBuf, String>,
 }

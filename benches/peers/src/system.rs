@@ -96,7 +96,8 @@ pub fn heap() -> u64 {
 pub struct Child {
     id: libc::pid_t,
     from: std::fs::File,
-    to: std::fs::File,
+    /// Closed when this is dropped, which the child notices.
+    _to: std::fs::File,
 }
 
 /// How a child talks to its parent.
@@ -125,7 +126,7 @@ pub fn fork(work: impl FnOnce(Parent)) -> Child {
             // SAFETY: it ends the process, without what the parent registered to be done at its own end.
             unsafe { libc::_exit(i32::from(done.is_err())) }
         }
-        id => Child { id, from, to },
+        id => Child { id, from, _to: to },
     }
 }
 
@@ -145,7 +146,7 @@ impl Parent {
         let _ = self.to.write_all(&number.to_ne_bytes());
     }
 
-    /// Waits until the parent lets it go on, or is gone.
+    /// Waits until the parent is gone.
     pub fn wait(&mut self) {
         let _ = self.from.read(&mut [0]);
     }
@@ -157,11 +158,6 @@ impl Child {
         let mut bytes = [0; 8];
         self.from.read_exact(&mut bytes).ok()?;
         Some(u64::from_ne_bytes(bytes))
-    }
-
-    /// Lets it go on.
-    pub fn go(&mut self) {
-        let _ = self.to.write_all(&[1]);
     }
 }
 

@@ -2,11 +2,14 @@
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{BoundCounter, Counter, Histogram, Meter, MeterProvider};
-use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_sdk::metrics::{Instrument, SdkMeterProvider, Stream};
 use prometheus::{Registry, TextEncoder};
 
 use super::{BOUNDS, labels, raw, route, seconds, value};
 use crate::measure::{Alone, OPERATIONS, Work, durations, rotate};
+
+/// Beyond so many sets of attributes it would put all others into one series; 2,000 by default.
+const MOST_SERIES: usize = 200_000;
 
 fn meter() -> (SdkMeterProvider, Meter, Registry) {
     let registry = Registry::new();
@@ -14,7 +17,11 @@ fn meter() -> (SdkMeterProvider, Meter, Registry) {
         .with_registry(registry.clone())
         .build()
         .expect("an exporter");
-    let provider = SdkMeterProvider::builder().with_reader(exporter).build();
+    let roomy = |_: &Instrument| Stream::builder().with_cardinality_limit(MOST_SERIES).build().ok();
+    let provider = SdkMeterProvider::builder()
+        .with_reader(exporter)
+        .with_view(roomy)
+        .build();
     let meter = provider.meter("peers");
     (provider, meter, registry)
 }

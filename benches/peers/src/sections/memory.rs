@@ -170,7 +170,7 @@ fn service_bytes(run: &Run, processes: usize, make: fn(&Segment, usize) -> Vec<H
         .without_ticker();
     let segment = options.create_at(run.scratch.file("service")).expect("a segment");
     let path = segment.path().expect("a path").to_owned();
-    let children = crowd::processes(&path, processes, |segment, _| {
+    let children = crowd::processes(&segment, processes, |segment, _| {
         let (counters, histograms) = (
             shm::counters(segment, SERVICE_COUNTERS),
             make(segment, HISTOGRAMS),
@@ -227,8 +227,8 @@ fn service(run: &mut Run) {
         heading: "Memory of a service".to_owned(),
         note: format!(
             "{processes} processes of {THREADS} threads that all use {SERVICE_COUNTERS} counters and {HISTOGRAMS} histograms. \
-             client_python keeps one file per process and kind, for all its threads, and histograms of 15 buckets; ours have some 500 and \
-             keep them per thread, with stable copies for readers."
+             client_python keeps one file per process and kind, for all its threads, and histograms of 15 buckets; ours have 258 and keep \
+             them per thread, with stable copies for readers and windows."
         ),
         columns: ["", "bytes", "per thread"].map(str::to_owned).to_vec(),
         rows,

@@ -1,6 +1,7 @@
 //! What is measured: a file for each section, which makes its tables and says what was to be reached.
 
 pub mod gauge;
+pub mod growth;
 pub mod increment;
 pub mod memory;
 pub mod record;
@@ -49,5 +50,9 @@ pub const ALL: &[Section] = &[
     Section {
         name: "memory",
         measure: memory::measure,
+    },
+    Section {
+        name: "growth",
+        measure: growth::measure,
     },
 ];

@@ -29,7 +29,7 @@ pub fn measure(run: &mut Run) {
     run.report.table(Table {
         heading: "Scrape".to_owned(),
         note: format!(
-            "Forked processes that opened the segment, counted in {COUNTERS} counters and {HISTOGRAMS} histograms, and live; one reader \
+            "Forked processes that counted in {COUNTERS} counters and {HISTOGRAMS} histograms, and live; one reader \
              in a process of its own, warm. client_python: the same in multiprocess mode, by `generate_latest`."
         ),
         columns: ["processes", "snapshot", "snapshot and text", "half of the rounds", "client_python", "ratio"]
@@ -45,7 +45,7 @@ pub fn served(run: &Run, name: &str, count: usize) -> (Segment, crowd::Processes
         .process_slots(count as u64 + 8)
         .without_ticker();
     let segment = options.create_at(run.scratch.file(name)).expect("a segment");
-    let processes = crowd::processes(segment.path().expect("a path"), count, |segment, number| {
+    let processes = crowd::processes(&segment, count, |segment, number| {
         for (n, counter) in shm::counters(segment, COUNTERS).iter().enumerate() {
             counter.add((n + number) as u64 + 1);
         }
