@@ -137,9 +137,10 @@ impl Owners {
 
     /// Reads the directory. Descriptions are decoded only when they are new.
     pub(super) fn update(&mut self, words: ReadWords<'_>, geometry: &Geometry) {
-        let capacity = self.slots.len() as u64;
-        let to_look_at = self.prefix.to_look_at(capacity) as usize;
-        for (number, slot) in self.slots[..to_look_at].iter_mut().enumerate() {
+        for (number, slot) in self.slots.iter_mut().enumerate() {
+            if !self.prefix.includes(number as u64) {
+                break;
+            }
             let entry = words.range(
                 (geometry.process_entry_offset(number as u64) / 8) as usize,
                 ENTRY_WORDS,
@@ -157,6 +158,7 @@ impl Owners {
                 slot.describe(entry, &self.empty);
             }
         }
+        self.prefix.done();
         // Orders the owner and committed words before the gauges.
         fence(Acquire);
     }

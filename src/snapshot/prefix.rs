@@ -1,10 +1,11 @@
 //! How much of a directory is looked at for each snapshot.
 //!
 //! Slots and lanes are taken in ascending order (SPEC.md, 10.5 and 10.6), so entries far behind the last one that was ever taken are
-//! nobody's. Capacities are generous; who looked at all of them would pay for what nobody uses. So a snapshot looks a little further
-//! than the last one did, and at everything when owners are asked for, which is once at opening and then about once a second. What is out
-//! of order is seen then, and by every snapshot afterwards: a slot that is described before many below it, when many processes start at
-//! one moment, or what is left when a good part of a directory is damaged.
+//! nobody's. Capacities are generous; who looked at all of them would pay for what nobody uses. So a snapshot looks until so many
+//! entries in a row were nobody's, however many are new to it. Of lanes none is missed, as those in use are the first ones. A slot
+//! may be described before many below it, when many processes start at one moment, and a good part of a directory may be damaged:
+//! so everything is looked at when owners are asked for, which is once at opening and then about once a second, and what was seen once
+//! is looked at by every snapshot afterwards.
 
 /// Entries beyond the last taken one that are looked at. Also so many that are damaged to look like nobody's hide none behind them.
 const FURTHER: u64 = 64;
@@ -25,12 +26,14 @@ impl Default for Prefix {
 }
 
 impl Prefix {
-    /// How many entries to look at this time.
-    pub(super) fn to_look_at(&mut self, capacity: u64) -> u64 {
-        match std::mem::take(&mut self.all) {
-            true => capacity,
-            false => capacity.min(self.taken + FURTHER),
-        }
+    /// Is the entry of this number, from 0, to be looked at? Asked for each in turn, until it is not.
+    pub(super) fn includes(&self, number: u64) -> bool {
+        self.all || number < self.taken + FURTHER
+    }
+
+    /// All that is to be looked at this time was.
+    pub(super) fn done(&mut self) {
+        self.all = false;
     }
 
     /// The next time all are looked at.
@@ -53,19 +56,43 @@ impl Prefix {
 mod tests {
     use super::*;
 
+    /// How many entries are looked at, if these are somebody's.
+    fn looked_at(prefix: &mut Prefix, capacity: u64, taken: &[u64]) -> u64 {
+        let mut looked_at = 0;
+        for number in 0..capacity {
+            if !prefix.includes(number) {
+                break;
+            }
+            looked_at += 1;
+            if taken.contains(&number) {
+                prefix.take(number);
+            }
+        }
+        prefix.done();
+        looked_at
+    }
+
     #[test]
     fn all_is_looked_at_first_and_when_asked_for_and_else_a_little_more_than_was_taken() {
-        let mut prefix = Prefix::default();
-        assert_eq!(prefix.to_look_at(1000), 1000);
-        assert_eq!(prefix.to_look_at(1000), FURTHER);
-        prefix.take(2);
-        prefix.take(1);
-        assert_eq!((prefix.taken(), prefix.to_look_at(1000)), (3, 3 + FURTHER));
-        assert_eq!(prefix.to_look_at(10), 10);
+        let prefix = &mut Prefix::default();
+        assert_eq!(looked_at(prefix, 1000, &[]), 1000);
+        assert_eq!(looked_at(prefix, 1000, &[]), FURTHER);
+        assert_eq!(looked_at(prefix, 1000, &[2, 1]), 3 + FURTHER);
+        assert_eq!(looked_at(prefix, 10, &[]), 10);
         prefix.look_at_all();
+        assert_eq!(looked_at(prefix, 1000, &[900]), 1000);
         assert_eq!(
-            (prefix.to_look_at(1000), prefix.to_look_at(1000)),
-            (1000, 3 + FURTHER)
+            (prefix.taken(), looked_at(prefix, 1000, &[])),
+            (901, 901 + FURTHER)
         );
+    }
+
+    #[test]
+    fn however_many_are_new_none_is_missed() {
+        let prefix = &mut Prefix::default();
+        looked_at(prefix, 1000, &[]);
+        let new: Vec<u64> = (0..700).collect();
+        assert_eq!(looked_at(prefix, 1000, &new), 700 + FURTHER);
+        assert_eq!(prefix.taken(), 700);
     }
 }

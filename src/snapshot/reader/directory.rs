@@ -21,7 +21,10 @@ pub(super) fn find_lanes(
 ) {
     let (fill, health) = (&mut snapshot.fill, &mut snapshot.health);
     lanes.clear();
-    for number in 1..=prefix.to_look_at(geometry.capacities.lanes) {
+    for number in 1..=geometry.capacities.lanes {
+        if !prefix.includes(number - 1) {
+            break;
+        }
         let entry = geometry.lane_entry_offset(number);
         let owner = OwnerTag(words.load(at(entry + LANE_OWNER_OFFSET)));
         if owner == OwnerTag::NOBODY {
@@ -40,6 +43,7 @@ pub(super) fn find_lanes(
             });
         }
     }
+    prefix.done();
     // Pairs with the release stores of the committed words: what they announce is there.
     fence(Acquire);
 }

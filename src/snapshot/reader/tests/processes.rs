@@ -214,3 +214,24 @@ fn what_is_taken_far_behind_the_rest_is_seen_at_opening_and_when_owners_are_aske
     take(FAR + 1, FAR + 1, 1000);
     assert_eq!(seen(&mut reader), told(1111, 4));
 }
+
+#[test]
+fn hundreds_of_lanes_that_are_taken_between_two_snapshots_are_all_seen() {
+    const NEW: u64 = 300;
+    let segment = Segment::with_room_for(200, 400);
+    let series = segment.single("requests_total", Merge::Sum, counter());
+    segment.lock_slots(true);
+    let owner = segment.active(1, "web");
+    let mut reader = segment.reader();
+    assert_eq!(
+        *value(&reader.snapshot().unwrap(), "requests_total"),
+        Value::CounterU64(0)
+    );
+    for lane in 1..=NEW {
+        segment.lane(lane, owner, 1);
+        series.counter(lane).store(1, Relaxed);
+    }
+    let snapshot = reader.snapshot().unwrap();
+    assert_eq!(*value(&snapshot, "requests_total"), Value::CounterU64(NEW));
+    assert_eq!(snapshot.fill.lanes_touched, NEW);
+}
