@@ -133,10 +133,13 @@ fn take(
                 (true, _) => mutated!("text.takes_from_the_living") || is_dead(seen),
             };
             let order = edge!("text.d1", Acquire);
+            if !is_there {
+                continue;
+            }
             if !is_own() {
                 return Err(SetText::Set);
             }
-            if !is_there || claim.compare_exchange(seen, me, order, Relaxed).is_err() {
+            if claim.compare_exchange(seen, me, order, Relaxed).is_err() {
                 continue;
             }
             let now = head_of(block);

@@ -116,15 +116,17 @@ fn a_child_changes_nothing_that_is_its_parents() {
         [0; TEXT_SLOTS],
         "it was forked before it had a slot"
     );
-    // Forked while it had one.
-    let turn = core::cell::Cell::new(0);
-    let is_own = || turn.replace(turn.get() + 1) == 0;
-    assert_eq!(
-        set(&block, SHAPE, &stored, (1, 1), |_| false, is_own),
-        SetText::Set
-    );
-    assert_eq!(claims(&block)[1], 1, "the parent has it");
-    assert_eq!(shown(&block).unwrap().0, "before");
+    // Forked while it had one: before D4, and before D5, when the text is set.
+    for (turns, text, claim) in [(1, "before", 1), (2, "of a child", 2)] {
+        let turn = core::cell::Cell::new(0);
+        let is_own = || turn.replace(turn.get() + 1) < turns;
+        assert_eq!(
+            set(&block, SHAPE, &stored, (1, 1), |_| false, is_own),
+            SetText::Set
+        );
+        assert_eq!(claims(&block).iter().sum::<u64>(), claim, "the parent has it");
+        assert_eq!(shown(&block).unwrap().0, text);
+    }
 }
 
 /// Whatever a damaged file says, nothing outside of the block is touched.
