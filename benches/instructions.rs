@@ -39,7 +39,8 @@ mod benchmarks {
     use crate::modules::*;
     use gungraun::prelude::*;
     use shmetrics::{
-        BoundCounter, Counter, Family, FloatHistogram, Gauge, Histogram, Reader, Segment, Snapshot, Unit,
+        BoundCounter, BoundHistogram, Counter, Family, FloatHistogram, Gauge, Histogram, Reader, Segment,
+        Snapshot, Unit,
     };
 
     /// Operations of one benchmark: below the 16,384 records after which a histogram is sealed, which is not a single operation's cost.
@@ -119,6 +120,16 @@ mod benchmarks {
         ready(|segment| {
             let histogram = segment.histogram("latency_seconds").unit(Unit::Seconds);
             let histogram = histogram.register().expect("a histogram");
+            histogram.record(0);
+            histogram.record(1_000_000_000);
+            histogram
+        })
+    }
+
+    fn bound_histogram() -> Ready<BoundHistogram> {
+        ready(|segment| {
+            let histogram = segment.histogram("latency_seconds").unit(Unit::Seconds);
+            let histogram = histogram.register().expect("a histogram").bind();
             histogram.record(0);
             histogram.record(1_000_000_000);
             histogram
@@ -276,6 +287,14 @@ mod benchmarks {
         })
     }
 
+    #[library_benchmark(config = budget("bound_histogram_record_duration"))]
+    #[bench::run(bound_histogram())]
+    fn bound_histogram_record_duration(ready: Ready<BoundHistogram>) -> Ready<BoundHistogram> {
+        repeat(ready, |histogram, turn| {
+            histogram.record_duration(Duration::from_nanos(value(turn)))
+        })
+    }
+
     #[library_benchmark(config = budget("float_histogram_record"))]
     #[bench::run(float_histogram())]
     fn float_histogram_record(ready: Ready<FloatHistogram>) -> Ready<FloatHistogram> {
@@ -296,6 +315,18 @@ mod benchmarks {
         repeat(ready, |family, turn| {
             family.with(["GET", CODES[turn % CODES.len()]]).inc()
         })
+    }
+
+    /// Series that are there: what programs do that register where they count.
+    #[library_benchmark(config = budget("register_again"))]
+    #[bench::run(family())]
+    fn register_again(ready: Ready<Family<Counter, 2>>) -> Ready<Family<Counter, 2>> {
+        for turn in 0..OPERATIONS {
+            let counter = ready.segment.counter("requests_total").label("method", "GET");
+            let counter = counter.label("code", CODES[turn % CODES.len()]).register();
+            black_box(counter.is_ok());
+        }
+        ready
     }
 
     #[library_benchmark(config = budget("snapshot"))]
@@ -322,9 +353,11 @@ mod benchmarks {
             gauge_add,
             histogram_record,
             histogram_record_duration,
+            bound_histogram_record_duration,
             float_histogram_record,
             classic_histogram_record,
             family_with,
+            register_again,
             number_add,
             number_add_float,
             number_set,

@@ -289,8 +289,10 @@ mod tests {
             state.buckets[touched].fill(9);
             (state.count, state.sum, state.invalid) = (45, 1, 1);
             state.reset(after);
-            let mut empty = State::default();
-            empty.buckets = vec![0; after];
+            let empty = State {
+                buckets: vec![0; after],
+                ..State::default()
+            };
             assert_eq!(state, empty);
         }
     }

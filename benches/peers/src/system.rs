@@ -1,6 +1,7 @@
 //! What is asked of the kernel: pinned threads, memory that two processes share, forked children.
 //!
 //! The only file with unsafe code.
+#![allow(unsafe_code)]
 
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
