@@ -487,6 +487,38 @@ fn a_service_tells_the_health_of_all_its_processes() {
 
 #[cfg(feature = "stats")]
 #[test]
+fn a_crawl_goes_on_in_another_segment_and_nobody_who_was_killed_took_anything_along() {
+    let scratch = Scratch::new("example-requests");
+    let folder = scratch.path("crawl");
+    let mut program = Program::start("requests", &[folder.to_str().unwrap(), "2"]);
+    program.process.finish();
+    assert_eq!(program.after("Current request statistics:").len(), 1);
+    assert_eq!(program.after("Final request statistics:").len(), 1);
+    assert_eq!(
+        program.after("Error analysis: "),
+        ["total_errors=180 unique_errors=2"]
+    );
+    let state = format!("{{{}", program.after("{")[0]);
+    let state: serde_json::Value = serde_json::from_str(&state).unwrap();
+    assert_eq!(state["requestsFinished"], 2 * 270);
+    assert_eq!(state["requestsFailed"], 2 * 30);
+    assert_eq!(
+        state["requestRetryHistogram"],
+        serde_json::json!([2 * 240, 2 * 60])
+    );
+    assert_eq!(state["requestsWithStatusCode"]["503"], 2 * 60);
+    assert_eq!(state["browserRuns"], 2 * 300);
+    // Whoever runs it again goes on there.
+    assert!(!folder.join("segment").exists());
+    assert!(
+        folder
+            .join("records/default/SDK_CRAWLER_STATISTICS_news.json")
+            .exists()
+    );
+}
+
+#[cfg(feature = "stats")]
+#[test]
 fn a_monitored_service_is_ill_and_well_again_and_does_not_wait_for_the_dead() {
     let scratch = Scratch::new("example-health");
     let path = scratch.path("segment");

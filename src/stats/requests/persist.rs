@@ -1,0 +1,242 @@
+//! Saving, restoring and resetting an instance, one at a time (`lock`).
+
+use std::path::Path;
+
+use super::builder::Settings;
+use super::gathered::label;
+use super::lock::Lock;
+use super::record::Record;
+use super::{Figures, INSTANCE, KeyValueStore, RequestsError, View, default_state_key, names, restored};
+use crate::reset::Done;
+use crate::segment::Segment;
+use crate::snapshot::{Reader, Snapshot};
+
+/// Where a record is.
+#[derive(Clone, Copy)]
+pub struct Place<'p> {
+    store: &'p dyn KeyValueStore,
+    kvs_name: &'p str,
+    key: &'p str,
+}
+
+impl std::fmt::Debug for Place<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Place")
+            .field("kvs_name", &self.kvs_name)
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'p> Place<'p> {
+    /// Under this key of the store of this name.
+    pub fn new(store: &'p dyn KeyValueStore, kvs_name: &'p str, key: &'p str) -> Place<'p> {
+        Place { store, kvs_name, key }
+    }
+
+    fn failed(&self, operation: &'static str) -> impl FnOnce(std::io::Error) -> RequestsError {
+        let (kvs_name, key) = (self.kvs_name.to_owned(), self.key.to_owned());
+        move |source| RequestsError::Store {
+            operation,
+            kvs_name,
+            key,
+            source,
+        }
+    }
+
+    fn record(&self) -> Result<Option<Record>, RequestsError> {
+        let text = self
+            .store
+            .get(self.kvs_name, self.key)
+            .map_err(self.failed("get"))?;
+        let parsed = text.map(|text| Record::parse(&text)).transpose();
+        parsed.map_err(|reason| RequestsError::Record {
+            kvs_name: self.kvs_name.to_owned(),
+            key: self.key.to_owned(),
+            reason,
+        })
+    }
+
+    pub(super) fn set(&self, figures: &Figures) -> Result<(), RequestsError> {
+        let set = self.store.set(self.kvs_name, self.key, &figures.json());
+        set.map_err(self.failed("set"))
+    }
+
+    fn delete(&self) -> Result<(), RequestsError> {
+        let deleted = self.store.delete(self.kvs_name, self.key);
+        deleted.map_err(self.failed("delete"))
+    }
+}
+
+/// What came of a restore.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Restored {
+    /// The record was restored; the figures are those with it.
+    Done(Box<Figures>),
+    /// There is no record.
+    NoRecord,
+    /// The record was made from this segment, which has all that is in it.
+    SameSegment,
+    /// A record has been restored into this segment already, since its last reset.
+    Already,
+}
+
+/// Saves an instance as a snapshot tells it, and returns its figures. It needs nothing of the segment but the snapshot.
+///
+/// # Errors
+///
+/// There is no such instance, or the store fails.
+pub fn save(
+    snapshot: &Snapshot,
+    prefix: &str,
+    instance: &str,
+    place: Place<'_>,
+) -> Result<Figures, RequestsError> {
+    let figures = View::with_prefix(snapshot, prefix).figures(instance);
+    let figures = figures.ok_or_else(|| RequestsError::NoInstance {
+        instance: instance.to_owned(),
+    })?;
+    place.set(&figures)?;
+    Ok(figures)
+}
+
+/// Restores the record of an instance, as a session does on entering: into a segment that it was not made from, once. On a segment that
+/// does nothing, nothing is.
+///
+/// # Errors
+///
+/// The record cannot be had or read, a capacity of the segment is used up, or somebody else restores, saves or resets for seconds. Then
+/// nothing was restored.
+pub fn restore(
+    segment: &Segment,
+    prefix: &str,
+    instance: &str,
+    place: Place<'_>,
+) -> Result<Restored, RequestsError> {
+    let Some(path) = segment.path() else {
+        return Ok(Restored::NoRecord);
+    };
+    let lock = Lock::take(path);
+    let mut settings = super::Builder::new(segment).settings;
+    (settings.prefix, settings.instance) = (prefix.to_owned(), instance.to_owned());
+    restore_locked(segment, path, &settings, place, lock.as_ref())
+}
+
+/// As [`restore`]; the lock is the caller's.
+pub(super) fn restore_locked(
+    segment: &Segment,
+    path: &Path,
+    settings: &Settings,
+    place: Place<'_>,
+    lock: Option<&Lock>,
+) -> Result<Restored, RequestsError> {
+    let mut reader = Reader::open_path(path)?;
+    let segment_id = reader.facts().origin.segment_id;
+    let instance = &settings.instance;
+    let is_there = |reader: &mut Reader| -> Result<Option<Figures>, RequestsError> {
+        let snapshot = reader.snapshot()?;
+        let found = View::with_prefix(&snapshot, &settings.prefix).found(instance);
+        Ok(found
+            .filter(|found| found.past.is_some())
+            .map(|found| found.figures()))
+    };
+    if is_there(&mut reader)?.is_some() {
+        return Ok(Restored::Already);
+    }
+    let Some(record) = place.record()? else {
+        return Ok(Restored::NoRecord);
+    };
+    if record.segment_id == segment_id && segment_id != 0 {
+        return Ok(Restored::SameSegment);
+    }
+    if lock.is_none() {
+        return Err(busy(path, instance));
+    }
+    restored::store(segment, settings, &record.fields)?;
+    let figures = is_there(&mut reader)?.ok_or_else(|| RequestsError::NotStored {
+        instance: instance.clone(),
+    })?;
+    Ok(Restored::Done(Box::new(figures)))
+}
+
+/// Resets an instance in the segment at `path`: all its figures are zero or null, for all readers at once, and its record is removed, if
+/// `place` says where it is. Sessions go on: run time, and when the crawl was started, begin with the reset. A request that is in flight
+/// stays so, and is counted when it ends.
+///
+/// First the record is removed, then the figures are reset, under the lock: so a process that dies in between leaves all figures, which
+/// the next save stores again, and a save never brings back what was reset.
+///
+/// # Errors
+///
+/// The record cannot be removed, or the segment cannot be reset: see [`crate::reset`]. Its figures are unchanged then.
+pub fn reset(
+    path: &Path,
+    prefix: &str,
+    instance: &str,
+    place: Option<Place<'_>>,
+) -> Result<Done, RequestsError> {
+    let lock = Lock::take(path).ok_or_else(|| busy(path, instance))?;
+    if let Some(place) = place {
+        place.delete()?;
+    }
+    let done = crate::reset::at_path(path, |series| {
+        let name = series
+            .name
+            .strip_prefix(prefix)
+            .and_then(|rest| rest.strip_prefix('_'));
+        let is_its = series
+            .labels
+            .iter()
+            .any(|(name, value)| name == INSTANCE && value == instance);
+        is_its && name.is_some_and(|name| FIGURES.contains(&name))
+    })?;
+    drop(lock);
+    Ok(done)
+}
+
+/// What a reset resets. The run goes on: readers count it from the reset on.
+const FIGURES: [&str; 10] = [
+    names::STARTED,
+    names::RETRIED,
+    names::FINISHED,
+    names::FAILED,
+    names::DURATIONS,
+    names::CODES,
+    names::ERRORS,
+    names::RETRY_ERRORS,
+    names::EXTRA,
+    names::RESTORED,
+];
+
+fn busy(path: &Path, instance: &str) -> RequestsError {
+    RequestsError::Busy {
+        what: format!("the instance {instance:?} of {}", path.display()),
+    }
+}
+
+impl Settings {
+    pub(super) fn key(&self) -> String {
+        let key = self.state_key.clone();
+        key.unwrap_or_else(|| default_state_key(&self.instance))
+    }
+
+    /// Where the record is, under its key.
+    pub(super) fn place<'p>(&'p self, key: &'p str) -> Option<Place<'p>> {
+        let store = self.store.as_deref()?;
+        Some(Place::new(store, &self.kvs_name, key))
+    }
+}
+
+/// The instances of which something is in a snapshot.
+pub(super) fn instances<'s>(snapshot: &'s Snapshot, prefix: &str) -> Vec<&'s str> {
+    let series = snapshot.series.iter().filter(|series| {
+        let name = series.description.name.strip_prefix(prefix);
+        let name = name.and_then(|rest| rest.strip_prefix('_'));
+        name.is_some_and(|name| [names::SESSIONS, names::RESTORED].contains(&name))
+    });
+    let mut instances: Vec<&str> = series.filter_map(|series| label(series, INSTANCE)).collect();
+    instances.sort_unstable();
+    instances.dedup();
+    instances
+}

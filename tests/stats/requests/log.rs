@@ -1,0 +1,138 @@
+//! The periodic log.
+
+use std::io;
+use std::sync::mpsc::{Receiver, channel};
+
+use super::*;
+
+/// A session whose messages come out of the channel.
+fn logged(builder: Builder<'_>) -> (Requests, Receiver<String>) {
+    let (sender, receiver) = channel();
+    let requests = builder
+        .log_to(move |message| sender.send(message.to_owned()).map_err(io::Error::other))
+        .enter()
+        .unwrap();
+    (requests, receiver)
+}
+
+fn next(receiver: &Receiver<String>) -> String {
+    receiver.recv_timeout(DEADLINE).unwrap()
+}
+
+#[test]
+fn a_07_it_logs_at_once_and_then_every_interval_and_at_the_end() {
+    let _alone = alone();
+    let scratch = Scratch::new("requests-log");
+    let path = scratch.path("segment");
+    let segment = compact().create_at(&path).unwrap();
+    // An hour: only what is logged at once and at the end can come.
+    let builder = || {
+        Requests::builder(&segment)
+            .max_in_flight(64)
+            .log_interval(Duration::from_secs(3600))
+    };
+    let (requests, receiver) = logged(builder().log_message("Current request statistics:"));
+    let first = next(&receiver);
+    assert!(first.starts_with("Current request statistics:\n┌──"), "{first}");
+    assert_eq!(first.lines().count(), 13);
+    assert!(first.contains("│ retry_histogram               │ [0]"), "{first}");
+    assert!(
+        first.contains("│ request_avg_failed_duration   │ None"),
+        "{first}"
+    );
+    done(&requests, "a", 1, 20);
+    requests.record_error(ErrorStage::Retried, &ErrorReport::new("Reset", "by peer"));
+    requests.leave().unwrap();
+    let last = next(&receiver);
+    assert!(last.starts_with("Final request statistics:\n┌"), "{last}");
+    assert!(
+        last.contains("│ request_avg_finished_duration │ 20.0ms"),
+        "{last}"
+    );
+    assert!(
+        last.contains("│ retry_histogram               │ [0, 1]"),
+        "{last}"
+    );
+    assert_eq!(next(&receiver), "Error analysis: total_errors=1 unique_errors=1");
+    assert!(
+        receiver.recv().is_err(),
+        "the thread is gone, and its log with it"
+    );
+
+    let (_requests, receiver) = logged(builder().log_interval(ms(1)).log_format(LogFormat::Inline));
+    for _ in 0..3 {
+        let line = next(&receiver);
+        let summary = line.strip_prefix("Statistics ").unwrap();
+        let summary: Json = serde_json::from_str(summary).unwrap();
+        assert_eq!(summary["requests_finished"], 1);
+    }
+}
+
+#[test]
+fn a_07_a_log_that_fails_and_panics_goes_on() {
+    let _alone = alone();
+    let scratch = Scratch::new("requests-log-fails");
+    let path = scratch.path("segment");
+    let segment = compact().create_at(&path).unwrap();
+    let (sender, receiver) = channel();
+    let mut count = 0;
+    let builder = Requests::builder(&segment).max_in_flight(64).log_interval(ms(1));
+    let requests = builder.log_to(move |_| {
+        count += 1;
+        sender.send(count).map_err(io::Error::other)?;
+        match count % 2 {
+            0 => panic!("on purpose"),
+            _ => Err(io::Error::other("full")),
+        }
+    });
+    let requests = requests.enter().unwrap();
+    for expected in 1..6 {
+        assert_eq!(receiver.recv_timeout(DEADLINE).unwrap(), expected);
+    }
+    done(&requests, "a", 0, 1);
+    assert_eq!(requests.leave().unwrap().requests_total, 1);
+    let errors: Vec<String> = look(&path)
+        .errors
+        .iter()
+        .map(|error| error.message.to_string())
+        .collect();
+    assert!(errors.iter().any(|error| error.ends_with("full")), "{errors:?}");
+    assert!(
+        errors.iter().any(|error| error.ends_with("panicked")),
+        "{errors:?}"
+    );
+}
+
+#[test]
+fn a_07_of_several_processes_one_logs_if_asked_and_the_next_when_it_is_killed() {
+    let _alone = alone();
+    let name = "log::a_07_of_several_processes_one_logs_if_asked_and_the_next_when_it_is_killed";
+    fn builder(segment: &Segment) -> Builder<'_> {
+        let builder = Requests::builder(segment).max_in_flight(64);
+        builder.log_interval(ms(1)).log_from(LogFrom::First)
+    }
+    if let Some(argument) = child_argument() {
+        let path = Path::new(&argument);
+        let segment = compact().open_at(path).unwrap();
+        let _requests = logged(builder(&segment));
+        poll("the end", || None::<()>);
+    }
+    let scratch = Scratch::new("requests-log-first");
+    let path = scratch.path("segment");
+    // The creator has no slot of its own left below the child's: it opens later.
+    drop(compact().create_at(&path).unwrap());
+    let mut worker = Worker::spawn(name, path.to_str().unwrap());
+    poll("the worker", || {
+        let snapshot = look(&path);
+        (View::new(&snapshot).figures(DEFAULT_INSTANCE)?.processes == 1).then_some(())
+    });
+    let segment = compact().open_at(&path).unwrap();
+    let (requests, receiver) = logged(builder(&segment));
+    // Its thread has looked: it is entered, and not the first.
+    poll("both", || {
+        (requests.figures().unwrap().processes == 2).then_some(())
+    });
+    assert!(receiver.try_recv().is_err());
+    worker.kill();
+    next(&receiver);
+}

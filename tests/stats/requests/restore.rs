@@ -1,0 +1,254 @@
+//! The record that outlives the segment: nothing is lost, nothing counts twice, nothing is half.
+
+use std::io::{Read, Seek, SeekFrom, Write};
+
+use shmetrics::layout::Fnv;
+use shmetrics::layout::header::{BOOT_ID_HIGH_OFFSET, CHECKSUM_OFFSET};
+
+use super::*;
+
+fn kept<'s>(segment: &'s Segment, store: &FolderStore) -> Builder<'s> {
+    quiet(segment)
+        .instance("news")
+        .extra("mine")
+        .persistence(Persistence::Enabled)
+        .store(store.clone())
+}
+
+/// Makes the segment one of another boot.
+fn set_boot_id(path: &Path, boot_id: u64) {
+    let mut file = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open(path)
+        .unwrap();
+    let mut head = vec![0; CHECKSUM_OFFSET as usize];
+    file.read_exact(&mut head).unwrap();
+    let at = BOOT_ID_HIGH_OFFSET as usize;
+    head[at..at + 8].copy_from_slice(&boot_id.to_ne_bytes());
+    let words = head
+        .chunks_exact(8)
+        .map(|word| u64::from_ne_bytes(word.try_into().unwrap()));
+    let checksum = words.fold(Fnv::new(), |hash, word| hash.word(word)).finish();
+    head.extend_from_slice(&checksum.to_ne_bytes());
+    file.seek(SeekFrom::Start(0)).unwrap();
+    file.write_all(&head).unwrap();
+}
+
+fn some_work(requests: &Requests) {
+    done(requests, "a", 0, 20);
+    done(requests, "b", 2, 30);
+    let failed = requests.start_at("c", 0);
+    requests.fail_at(failed, 3_000).unwrap();
+    requests.register_status_code(200);
+    requests.register_status_code(404);
+    requests.record_error(ErrorStage::Final, &ErrorReport::new("Timeout", "").at("a.rs:7"));
+    requests.record_error(ErrorStage::Retried, &ErrorReport::new("Reset", "by peer"));
+    requests.extra("mine").unwrap().add(3);
+}
+
+/// What must go on, apart from times.
+fn counted(told: &Figures) -> Json {
+    let mut state = state(told);
+    for member in [
+        "crawlerStartedAt",
+        "crawlerLastStartTimestamp",
+        "crawlerFinishedAt",
+        "crawlerRuntimeMillis",
+        "statsPersistedAt",
+        "requestsFailedPerMinute",
+        "requestsFinishedPerMinute",
+        "requestDurationPercentilesMillis",
+        "segmentId",
+    ] {
+        state.as_object_mut().unwrap().remove(member);
+    }
+    state
+}
+
+#[test]
+fn a_04_every_field_goes_on_in_another_segment_of_another_boot_and_never_twice() {
+    let _alone = alone();
+    let scratch = Scratch::new("requests-migrates");
+    let store = FolderStore::new(scratch.path("records"));
+    let (old, new) = (scratch.path("old"), scratch.path("new"));
+    let before = {
+        drop(compact().create_at(&old).unwrap());
+        set_boot_id(&old, 1);
+        let segment = compact().open_at(&old).unwrap();
+        let requests = kept(&segment, &store).enter().unwrap();
+        some_work(&requests);
+        requests.leave().unwrap();
+        figures(&old, "news")
+    };
+    std::fs::remove_file(&old).unwrap();
+    let down = std::time::Instant::now();
+    poll("down time", || (down.elapsed() > ms(200)).then_some(()));
+
+    drop(compact().create_at(&new).unwrap());
+    set_boot_id(&new, 2);
+    let segment = compact().open_at(&new).unwrap();
+    let requests = kept(&segment, &store).enter().unwrap();
+    let after = figures(&new, "news");
+    assert!(after.restored && !before.restored);
+    assert_eq!(counted(&after), counted(&before));
+    assert_eq!(after.crawler_started_at_ns, before.crawler_started_at_ns);
+    assert!(after.crawler_last_started_at_ns > before.crawler_finished_at_ns);
+    assert_eq!(after.crawler_finished_at_ns, None);
+    // What was run before, and since it was entered.
+    let since = after.taken_at_ns - after.crawler_last_started_at_ns.unwrap();
+    assert_eq!(
+        after.crawler_runtime,
+        before.crawler_runtime + Duration::from_nanos(since)
+    );
+
+    // It counts on, is saved again, and restored again by whomever: nothing counts twice.
+    some_work(&requests);
+    requests.persist().unwrap();
+    let again = |instance: &str| {
+        let key = default_state_key(instance);
+        restore(
+            &segment,
+            DEFAULT_PREFIX,
+            "news",
+            Place::new(&store, "default", &key),
+        )
+        .unwrap()
+    };
+    assert_eq!(again("news"), Restored::Already);
+    let pid = fork(|| i32::from(again("news") != Restored::Already));
+    assert_eq!(wait(pid), 0);
+    let twice = figures(&new, "news");
+    assert_eq!((twice.requests_finished, twice.requests_failed), (4, 2));
+    assert_eq!(twice.request_retry_histogram, [4, 0, 2]);
+    assert_eq!((twice.errors.total, twice.errors.unique()), (2, 1));
+    assert_eq!(state(&twice)["mine"], 6);
+    assert_eq!(twice.request_max_duration, Some(ms(30)));
+    requests.leave().unwrap();
+    drop(kept(&segment, &store).enter().unwrap());
+    assert_eq!(counted(&figures(&new, "news")), counted(&twice));
+
+    // A third segment has all of it once, too.
+    let last = figures(&new, "news");
+    std::fs::remove_file(&new).unwrap();
+    let third = compact().create_at(scratch.path("third")).unwrap();
+    let requests = kept(&third, &store).enter().unwrap();
+    let told = requests.figures().unwrap();
+    assert_eq!(counted(&told), counted(&last));
+    assert!(told.crawler_runtime >= last.crawler_runtime);
+
+    // A reset removes the record, and the past.
+    requests.reset().unwrap();
+    let path = store.path("default", &default_state_key("news")).unwrap();
+    assert!(!path.exists());
+    let told = requests.figures().unwrap();
+    assert_eq!((told.requests_total(), told.restored), (0, false));
+    assert_eq!(told.errors, ErrorCounts::default());
+}
+
+#[test]
+fn a_04_a_record_is_not_restored_on_top_of_the_segment_that_it_was_made_from() {
+    let _alone = alone();
+    let scratch = Scratch::new("requests-same");
+    let path = scratch.path("segment");
+    let store = FolderStore::new(scratch.path("records"));
+    let segment = compact().create_at(&path).unwrap();
+    for round in 1..=3 {
+        let requests = kept(&segment, &store).enter().unwrap();
+        some_work(&requests);
+        drop(requests);
+        let told = figures(&path, "news");
+        assert_eq!((told.requests_finished, told.restored), (2 * round, false));
+    }
+    let key = default_state_key("news");
+    let place = || Place::new(&store, "default", &key);
+    let again = restore(&segment, DEFAULT_PREFIX, "news", place()).unwrap();
+    assert_eq!(again, Restored::SameSegment);
+    // Another instance has no record.
+    let none = Place::new(&store, "default", "other");
+    assert_eq!(
+        restore(&segment, DEFAULT_PREFIX, "x", none).unwrap(),
+        Restored::NoRecord
+    );
+    // What is no record is said so, and nothing is entered.
+    std::fs::write(store.path("default", &key).unwrap(), "{}").unwrap();
+    let damaged = kept(&segment, &store).enter();
+    assert!(
+        matches!(damaged, Err(RequestsError::Record { .. })),
+        "{damaged:?}"
+    );
+    assert_eq!(figures(&path, "news").processes, 0);
+}
+
+/// A record with many fields.
+fn long_record(finished: u64) -> String {
+    let codes: std::collections::BTreeMap<String, u64> = (0..200).map(|code| (code.to_string(), 7)).collect();
+    json!({"requestsFinished": finished, "requestsFailed": 0, "requestRetryHistogram": [finished],
+        "requestsWithStatusCode": codes})
+    .to_string()
+}
+
+#[test]
+fn a_04_who_is_killed_in_the_middle_of_a_restore_leaves_nothing_half() {
+    let _alone = alone();
+    let name = "restore::a_04_who_is_killed_in_the_middle_of_a_restore_leaves_nothing_half";
+    if let Some(argument) = child_argument() {
+        let path = Path::new(&argument);
+        let segment = compact().open_at(path).unwrap();
+        let store = FolderStore::new(path.with_file_name("records"));
+        let place = Place::new(&store, "default", "record");
+        restore(&segment, DEFAULT_PREFIX, "news", place).unwrap();
+        poll("the end", || None::<()>);
+    }
+    let scratch = Scratch::new("requests-restore-kills");
+    let store = FolderStore::new(scratch.path("records"));
+    let mut cut = 0;
+    for round in 0..12u64 {
+        let path = scratch.path("segment");
+        // Setting a number looks at every lane: with so many it takes its time.
+        let room = compact().counters(2_048).series(1_024).text_length(1 << 17);
+        let segment = room.lanes(8_192).create_at(&path).unwrap();
+        store.set("default", "record", &long_record(1_000)).unwrap();
+        let mut worker = Worker::spawn(name, path.to_str().unwrap());
+        let mut reader = Reader::open_path(&path).unwrap();
+        let stored = |snapshot: &Snapshot| {
+            let series = snapshot
+                .series
+                .iter()
+                .filter(|series| series.description.name == "requests_restored");
+            series
+                .filter(|series| format!("{:?}", series.value) != "Number(I64(0))")
+                .count()
+        };
+        // Sooner or later.
+        poll("some of it", || {
+            let snapshot = reader.snapshot().unwrap();
+            if let Some(told) = View::new(&snapshot).figures("news") {
+                let codes: u64 = told.requests_with_status_code.values().sum();
+                let seen = (told.requests_finished, codes);
+                assert!([(0, 0), (1_000, 1_400)].contains(&seen), "half: {seen:?}");
+            }
+            (stored(&snapshot) as u64 >= 15 * round).then_some(())
+        });
+        worker.kill();
+        let told = View::new(&look(&path)).figures("news").unwrap_or_default();
+        cut += usize::from(!told.restored && stored(&look(&path)) > 0);
+        // Whoever comes next restores it, also if another record is there by now.
+        if round % 2 == 1 {
+            store.set("default", "record", &long_record(1_001)).unwrap();
+        }
+        let place = Place::new(&store, "default", "record");
+        let came = restore(&segment, DEFAULT_PREFIX, "news", place).unwrap();
+        assert_eq!(matches!(came, Restored::Already), told.restored, "{came:?}");
+        let expected = if round % 2 == 1 && !told.restored {
+            1_001
+        } else {
+            1_000
+        };
+        let told = figures(&path, "news");
+        assert_eq!(told.requests_finished, expected);
+        assert_eq!(told.requests_with_status_code.values().sum::<u64>(), 1_400);
+        std::fs::remove_file(&path).unwrap();
+    }
+    assert!(cut > 0, "nobody was killed in the middle");
+}

@@ -1,0 +1,100 @@
+//! Run time: over restarts, over processes, without down time.
+
+use super::*;
+
+/// The words of a child: it is entered, and it shall leave.
+const ENTERED: usize = 0;
+const LEAVE: usize = 1;
+
+fn child(argument: &str) {
+    let path = Path::new(argument);
+    let words = SharedWords::open(&path.with_file_name("words"), 2);
+    let segment = compact().open_at(path).unwrap();
+    let requests = quiet(&segment).enter().unwrap();
+    words
+        .word(ENTERED)
+        .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    poll("to leave", || {
+        (words.word(LEAVE).load(std::sync::atomic::Ordering::Relaxed) != 0).then_some(())
+    });
+    requests.leave().unwrap();
+}
+
+#[test]
+fn a_04_run_time_goes_on_after_a_kill_and_down_time_is_none() {
+    let _alone = alone();
+    let name = "runs::a_04_run_time_goes_on_after_a_kill_and_down_time_is_none";
+    if let Some(argument) = child_argument() {
+        return child(&argument);
+    }
+    let scratch = Scratch::new("requests-runs");
+    let path = scratch.path("segment");
+    let _segment = compact().create_at(&path).unwrap();
+    let words = SharedWords::open(&scratch.path("words"), 2);
+    let (mut runtime, mut first, mut longest) = (Duration::ZERO, None, Duration::ZERO);
+    for round in 1..=4 {
+        let begun = std::time::Instant::now();
+        let mut worker = Worker::spawn(name, path.to_str().unwrap());
+        poll("a session", || {
+            (words.word(ENTERED).load(std::sync::atomic::Ordering::Relaxed) == round).then_some(())
+        });
+        let told = figures(&path, DEFAULT_INSTANCE);
+        assert!(told.crawler_runtime >= runtime);
+        assert_eq!((told.processes, told.crawler_finished_at_ns), (1, None));
+        assert!(told.crawler_last_started_at_ns.is_some());
+        first = first.or(told.crawler_started_at_ns);
+        assert_eq!(told.crawler_started_at_ns, first);
+        poll("some run time", || {
+            (figures(&path, DEFAULT_INSTANCE).crawler_runtime >= runtime + ms(300)).then_some(())
+        });
+        match round % 2 {
+            0 => words.word(LEAVE).store(1, std::sync::atomic::Ordering::Relaxed),
+            _ => worker.kill(),
+        }
+        let _ = worker.0.wait();
+        words.word(LEAVE).store(0, std::sync::atomic::Ordering::Relaxed);
+        longest += begun.elapsed();
+        let told = figures(&path, DEFAULT_INSTANCE);
+        // At most a sign of life is missing, and nothing that was not run.
+        assert!(told.crawler_runtime >= runtime + ms(1), "{told:?}");
+        assert!(told.crawler_runtime <= longest, "{told:?}, of {longest:?}");
+        runtime = told.crawler_runtime;
+        assert!(told.crawler_finished_at_ns >= told.crawler_last_started_at_ns);
+        // Down: whatever the time until the next one, it does not count.
+        let down = std::time::Instant::now();
+        poll("down time", || (down.elapsed() > ms(300)).then_some(()));
+        assert_eq!(figures(&path, DEFAULT_INSTANCE).crawler_runtime, runtime);
+    }
+}
+
+#[test]
+fn a_04_processes_that_overlap_are_one_run() {
+    let _alone = alone();
+    let name = "runs::a_04_processes_that_overlap_are_one_run";
+    if let Some(argument) = child_argument() {
+        return child(&argument);
+    }
+    let scratch = Scratch::new("requests-overlap");
+    let path = scratch.path("segment");
+    let segment = compact().create_at(&path).unwrap();
+    let words = SharedWords::open(&scratch.path("words"), 2);
+    let requests = quiet(&segment).enter().unwrap();
+    let begun = requests.figures().unwrap();
+    let mut workers = [(); 2].map(|()| Worker::spawn(name, path.to_str().unwrap()));
+    poll("two sessions", || {
+        (words.word(ENTERED).load(std::sync::atomic::Ordering::Relaxed) == 2).then_some(())
+    });
+    requests.leave().unwrap();
+    workers[0].kill();
+    let told = figures(&path, DEFAULT_INSTANCE);
+    // Who began it is gone, and so is another: it goes on, and no time counts twice.
+    assert_eq!((told.processes, told.crawler_finished_at_ns), (1, None));
+    assert_eq!(told.crawler_last_started_at_ns, begun.crawler_started_at_ns);
+    let lasted = told.taken_at_ns - begun.crawler_started_at_ns.unwrap();
+    assert_eq!(told.crawler_runtime, Duration::from_nanos(lasted));
+    words.word(LEAVE).store(1, std::sync::atomic::Ordering::Relaxed);
+    workers[1].finish();
+    let told = figures(&path, DEFAULT_INSTANCE);
+    let lasted = told.crawler_finished_at_ns.unwrap() - begun.crawler_started_at_ns.unwrap();
+    assert_eq!(told.crawler_runtime, Duration::from_nanos(lasted));
+}
