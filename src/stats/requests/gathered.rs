@@ -15,8 +15,6 @@ use crate::snapshot::{Histogram, Number, Series, Snapshot, Value};
 pub(super) struct Found {
     figures: Figures,
     pub(super) told: Told,
-    /// Is the run in force stored? Not after a reset of the whole segment.
-    pub(super) is_stored: bool,
     /// The slots of live processes that are entered, ascending.
     pub(super) entered: Vec<u64>,
     /// The set in force.
@@ -143,30 +141,31 @@ impl<'s> Gathered<'s> {
         }
     }
 
-    /// The run in force, and whether it is stored. After a reset of the whole segment it is not: then the sessions say which it is, or the
-    /// signs of life in which place it was, and it began with the reset.
-    fn run(&self) -> (Run, bool) {
+    /// The run in force. After a reset of the whole segment none is stored: then the sessions say which it is, or the signs of life since
+    /// then in which place it was, and it began with the reset.
+    fn run(&self) -> Run {
         let stored = self.runs.iter().filter_map(|words| Run::of_words(*words));
         if let Some(run) = stored.max_by_key(|run| run.number) {
-            return (run, true);
+            return run;
+        }
+        if self.reset_ns == 0 {
+            return Run::default();
         }
         let number = self.sessions.iter().map(|(_, run)| *run).max();
-        let number = number.unwrap_or(match self.alive {
-            [0, 0] => 0,
-            [even, odd] if even > odd => 2,
-            _ => 1,
-        });
-        let run = Run {
-            number,
+        Run {
+            number: number.unwrap_or(match self.alive {
+                [0, 0] => 0,
+                [even, odd] if even > odd => 2,
+                _ => 1,
+            }),
             start_ns: self.reset_ns,
             before_ns: 0,
             first_ns: self.reset_ns,
-        };
-        (run, self.sessions.is_empty())
+        }
     }
 
     pub(super) fn found(mut self, instance: &str, snapshot: &Snapshot) -> Found {
-        let (run, is_stored) = self.run();
+        let run = self.run();
         let is_running = self.sessions.iter().any(|(_, number)| *number == run.number);
         let told = Told::new(
             run,
@@ -197,7 +196,6 @@ impl<'s> Gathered<'s> {
         Found {
             figures: self.figures,
             told,
-            is_stored,
             entered: self.sessions.iter().map(|(slot, _)| *slot).collect(),
             past,
         }

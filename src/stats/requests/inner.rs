@@ -154,12 +154,7 @@ impl Inner {
         reader.refresh_owners()?;
         let snapshot = reader.snapshot()?;
         let view = View::with_prefix(&snapshot, &self.settings.prefix);
-        let found = view.found(&self.settings.instance).unwrap_or_default();
-        if !found.is_stored && found.told.run.number != 0 && self.run.load(Relaxed) != 0 {
-            // The whole segment was reset. All who find it so store the same.
-            self.series.run.begin(&found.told.run);
-        }
-        Ok(found)
+        Ok(view.found(&self.settings.instance).unwrap_or_default())
     }
 
     /// Is it this process that logs?

@@ -30,17 +30,17 @@ fn run(inner: &Inner) {
     loop {
         inner.mark();
         if inner.persist_asked.swap(false, Relaxed) {
-            keep(inner, inner.save());
+            save(inner);
         }
         if let Some(interval) = inner.settings.log_interval
             && is_due(&mut next_log, interval)
         {
-            keep(inner, log(inner));
+            keep(inner, log(inner).map_err(|error| error.to_string()));
         }
         if inner.settings.persistence == Persistence::Enabled
             && is_due(&mut next_save, inner.settings.persist_interval)
         {
-            keep(inner, inner.save());
+            save(inner);
         }
         let next = [next_log, next_save].into_iter().flatten().min();
         let left = next.map_or(PAUSE, |next| next.saturating_duration_since(Instant::now()));
@@ -119,7 +119,17 @@ fn give(inner: &Inner, message: &str) {
     }
 }
 
-fn keep(inner: &Inner, done: Result<(), RequestsError>) {
+/// The store is the user's, and may panic.
+fn save(inner: &Inner) {
+    let saved = catch_unwind(AssertUnwindSafe(|| inner.save()));
+    let saved = saved.unwrap_or_else(|_| {
+        inner.segment.log_error("statistics: the store panicked");
+        Ok(())
+    });
+    keep(inner, saved.map_err(|error| error.to_string()));
+}
+
+fn keep(inner: &Inner, done: Result<(), String>) {
     if let Err(error) = done {
         inner.segment.log_error(format_args!("statistics: {error}"));
     }

@@ -18,7 +18,7 @@
 //!
 //! **Run time** is `before_ns`, and from `start_ns` until the last sign of life; until now, if a live process is in the run. When all
 //! are killed, at most 250 ms are missing. The clock is the wall clock as each process knew it when it entered, moved on by the monotonic
-//! one.
+//! one, and that of the reader for no more than 5 s behind the last sign of life: so a step of the wall clock does no more.
 //!
 //! **A reset** at time r does not touch these words, so it need not be one with them: readers count from r on. If r is in the run in force
 //! or after it, nothing before r counts, and the run began at r; if it is before its start, what the beginner stored as `before_ns`
@@ -33,6 +33,8 @@ use crate::instrument::{Number, TimeMark};
 use crate::layout::Fnv;
 use crate::segment::Segment;
 
+/// So much after the last sign of life readers take for run time of a process that lives: what a step of the clock can do.
+const LATEST_NS: u64 = 5_000_000_000;
 /// The words of a run, in the order of [`Run::words`], the check behind them.
 pub(super) const FIELDS: [&str; 5] = ["number", "start_ns", "before_ns", "first_ns", "check"];
 
@@ -101,7 +103,11 @@ pub(super) struct Told {
 impl Told {
     /// `run`: that in force. `alive_ns`: its last sign of life. `reset_ns`: when the figures were last reset, 0 = never.
     pub(super) fn new(run: Run, is_running: bool, alive_ns: u64, reset_ns: u64, now_ns: u64) -> Told {
-        let last = if is_running { now_ns } else { alive_ns };
+        let last = match (is_running, alive_ns) {
+            (true, 0) => now_ns,
+            (true, _) => now_ns.clamp(alive_ns, alive_ns.saturating_add(LATEST_NS)),
+            (false, _) => alive_ns,
+        };
         let until = last.max(run.start_ns);
         let begun = run.start_ns.max(reset_ns);
         let is_before_reset = run.start_ns < reset_ns;
@@ -236,6 +242,9 @@ mod tests {
             told(first, true, 1010, 0, 1100),
             (100, Some(1000), Some(1000), None)
         );
+        // The reader's clock was moved on, or back.
+        assert_eq!(told(first, true, 1010, 0, 1 << 60).0, 10 + LATEST_NS);
+        assert_eq!(told(first, true, 1010, 0, 5).0, 10);
         // Killed: until the last sign of life.
         assert_eq!(
             told(first, false, 1090, 0, 9000),

@@ -45,6 +45,18 @@ fn state(figures: &Figures) -> Json {
     serde_json::from_str(&figures.json()).unwrap()
 }
 
+/// It ran, besides `before`, from this time until the snapshot, or until a sign of life that came while it was taken.
+#[track_caller]
+fn assert_runs_since(told: &Figures, before: Duration, from_ns: u64) {
+    let ran = told.crawler_runtime.checked_sub(before).unwrap();
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    let (least, most) = (told.taken_at_ns - from_ns, now.as_nanos() as u64 - from_ns);
+    assert!(
+        (least..=most).contains(&(ran.as_nanos() as u64)),
+        "{ran:?}: {told:?}"
+    );
+}
+
 const MS: u64 = 1_000_000;
 
 fn ms(count: u64) -> Duration {

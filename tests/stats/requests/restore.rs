@@ -96,11 +96,8 @@ fn a_04_every_field_goes_on_in_another_segment_of_another_boot_and_never_twice()
     assert!(after.crawler_last_started_at_ns > before.crawler_finished_at_ns);
     assert_eq!(after.crawler_finished_at_ns, None);
     // What was run before, and since it was entered.
-    let since = after.taken_at_ns - after.crawler_last_started_at_ns.unwrap();
-    assert_eq!(
-        after.crawler_runtime,
-        before.crawler_runtime + Duration::from_nanos(since)
-    );
+    let start = after.crawler_last_started_at_ns.unwrap();
+    assert_runs_since(&after, before.crawler_runtime, start);
 
     // It counts on, is saved again, and restored again by whomever: nothing counts twice.
     some_work(&requests);
