@@ -2,6 +2,7 @@
 
 mod flags;
 mod monitoring;
+mod records;
 mod serving;
 
 use clap::error::ErrorKind;
@@ -9,6 +10,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 pub(crate) use self::flags::*;
 pub(crate) use self::monitoring::*;
+pub(crate) use self::records::*;
 pub(crate) use self::serving::*;
 use crate::exit::Failure;
 
@@ -50,6 +52,10 @@ pub(crate) enum Command {
     Health(Health),
     /// Wait until nothing is in flight in any process
     WaitIdle(WaitIdle),
+    /// Save statistics of requests as records that outlive the segment
+    Save(Save),
+    /// Restore saved statistics of requests into a segment, once
+    Restore(Restore),
     /// Let counters and histograms count from zero again
     Reset(Reset),
     /// Give a segment up: whoever opens its name next makes a new one
@@ -77,7 +83,7 @@ pub(crate) fn parse() -> Result<Command, Failure> {
             Err(Failure::Quiet)
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
-            let commands = "create, snapshot, text, watch, events, serve, pipe, inspect, verify, health, wait-idle, reset, retire, demo or torture";
+            let commands = "create, snapshot, text, watch, events, serve, pipe, inspect, verify, health, wait-idle, save, restore, reset, retire, demo or torture";
             Err(Failure::Input(format!(
                 "which command? {commands}; see `shmetrics --help`"
             )))
@@ -126,6 +132,7 @@ mod tests {
                     ("create", "series") => "SHMETRICS_CREATE_SERIES",
                     // `SHMETRICS_DIR` is the folder of segments.
                     ("pipe", "dir") => "SHMETRICS_PIPE_DIR",
+                    ("save" | "restore", "dir") => "SHMETRICS_RECORDS_DIR",
                     _ => &twin,
                 };
                 assert_eq!(found, expected);

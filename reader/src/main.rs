@@ -55,6 +55,8 @@ fn run() -> Result<(), Failure> {
         Command::Verify(flags) => command::verify::run(&flags),
         Command::Health(flags) => command::health::run(&flags),
         Command::WaitIdle(flags) => command::wait_idle::run(&flags),
+        Command::Save(flags) => command::save::run(&flags),
+        Command::Restore(flags) => command::restore::run(&flags),
         Command::Reset(flags) => command::reset::run(&flags),
         Command::Retire(flags) => command::retire::run(&flags),
         Command::Demo(flags) => command::demo::run(&flags),

@@ -55,6 +55,8 @@ fn help_and_version_are_no_errors() {
         "verify",
         "health",
         "wait-idle",
+        "save",
+        "restore",
         "reset",
         "retire",
         "demo",

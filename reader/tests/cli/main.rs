@@ -9,6 +9,7 @@ mod events;
 mod health;
 mod hex;
 mod hostile;
+mod records;
 mod support;
 mod text;
 mod texts;
