@@ -1,6 +1,7 @@
-//! What an event costs, next to a control in the same run: a rotating plain add.
+//! What an event costs, and a request of the statistics, next to a control in the same run: a rotating plain add.
 //!
-//! Asked for: an event with its time given at most 40 ns, a collector that does nothing at most 1 ns. The summary after the benchmarks
+//! Asked for: an event with its time given at most 40 ns, a collector that does nothing at most 1 ns, start and finish of a request with
+//! times given at most 150 ns. The summary after the benchmarks
 //! prints nanoseconds and ratios, each from interleaved rounds, so that a noisy machine disturbs both sides.
 
 use std::hint::black_box;
@@ -11,6 +12,7 @@ use criterion::{Criterion, Throughput};
 use shmetrics::Segment;
 use shmetrics::events::{EventWriter, FieldKind, Value};
 use shmetrics::stats::lifecycle::{AnyCollector, Collector, Event, NoopCollector, SegmentCollector};
+use shmetrics::stats::requests::Requests;
 
 /// Operations of a turn.
 const TURN: usize = 64;
@@ -20,6 +22,7 @@ struct Bench {
     control: Box<[AtomicU64; TURN]>,
     writer: EventWriter,
     collector: SegmentCollector,
+    requests: Requests,
     disabled: NoopCollector,
     chosen: AnyCollector,
 }
@@ -49,6 +52,10 @@ impl Bench {
             control: Box::new([const { AtomicU64::new(0) }; TURN]),
             writer: events.kind("e").expect("just declared"),
             collector: SegmentCollector::new(&segment).expect("a collector"),
+            requests: Requests::builder(&segment)
+                .without_log()
+                .enter()
+                .expect("a session"),
             disabled: NoopCollector,
             chosen: AnyCollector::new(NoopCollector),
         }
@@ -88,6 +95,16 @@ impl Bench {
                 streaming: false,
                 timestamp_ns,
             });
+        }
+    }
+
+    fn statistics(&self, turn: usize) {
+        for n in 0..TURN {
+            let time = (turn * TURN + n) as u64 * 1_000;
+            let attempt = self
+                .requests
+                .start_at(black_box("https://example.org/?page=7"), time);
+            black_box(self.requests.finish_at(attempt, time + 750_000));
         }
     }
 
@@ -177,16 +194,28 @@ fn main() {
     group.bench_function("start and completion of a request, with metrics", |b| {
         b.iter(|| bench.request(next()))
     });
+    group.bench_function("statistics: start and finish of a request, times given", |b| {
+        b.iter(|| bench.statistics(next()))
+    });
     group.bench_function("disabled collector", |b| b.iter(|| bench.disabled(next())));
     group.finish();
     criterion.final_summary();
     if std::env::args().any(|argument| argument == "--test" || argument == "--list") {
         return;
     }
-    let [control, one, request, disabled, at_run_time, behind_dyn] = measured([
+    let [
+        control,
+        one,
+        request,
+        statistics,
+        disabled,
+        at_run_time,
+        behind_dyn,
+    ] = measured([
         &|_| bench.raw_add(),
         &|turn| bench.event(turn),
         &|turn| bench.request(turn),
+        &|turn| bench.statistics(turn),
         &|turn| bench.disabled(turn),
         &|turn| bench.disabled_at_run_time(turn),
         &|turn| bench.disabled_dyn(turn, dynamic),
@@ -200,6 +229,10 @@ fn main() {
     };
     line("event, its time given (expected at most 40 ns):", one);
     line("event of a request, with its metrics:", request);
+    line(
+        "statistics: start and finish of a request, times given (expected at most 150 ns):",
+        statistics,
+    );
     line("disabled collector (expected at most 1 ns):", disabled);
     line(
         "disabled collector, known at run time only (expected at most 1 ns):",

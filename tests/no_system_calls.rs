@@ -237,6 +237,47 @@ fn events_make_no_system_call_and_allocate_nothing() {
 
 #[cfg(feature = "stats")]
 #[test]
+fn requests_of_a_crawl_make_no_system_call_and_allocate_nothing() {
+    use shmetrics::stats::requests::{DEFAULT_INSTANCE, ErrorReport, ErrorStage, Requests, View};
+    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let scratch = Scratch::new("calm-requests");
+    let path = scratch.path("segment");
+    let segment = Segment::options().open_or_create_at(&path).unwrap();
+    let code = under_seccomp(|| {
+        let requests = Requests::builder(&segment).without_log().enter().unwrap();
+        // Leaving makes system calls.
+        let requests: &Requests = Box::leak(Box::new(requests));
+        let request = move || {
+            for _ in 0..6 {
+                let attempt = requests.start("https://example.org/");
+                requests.register_status_code(503);
+                let error = ErrorReport::new("Unavailable", "busy\nfor now");
+                requests.record_error(ErrorStage::Retried, &error);
+                assert!(requests.retry_later(attempt));
+            }
+            let deferred = requests.start("https://example.org/");
+            assert!(requests.defer(deferred));
+            let attempt = requests.start("https://example.org/");
+            requests.finish(attempt).is_some()
+        };
+        // The first of a thread gets it a lane and its blocks; the first of a code, an error and a number of retries a series.
+        assert!(request());
+        Box::new(move || {
+            let before = ALLOCATIONS.get();
+            (1..10_000).all(|_| request()) && ALLOCATIONS.get() == before
+        })
+    });
+    assert_calm(code);
+    if code == 0 {
+        let snapshot = snapshot(&path);
+        let told = View::new(&snapshot).figures(DEFAULT_INSTANCE).unwrap();
+        assert_eq!(told.request_retry_histogram, [0, 0, 0, 0, 0, 0, 10_000]);
+        assert_eq!(told.requests_with_status_code["503"], 60_000);
+    }
+}
+
+#[cfg(feature = "stats")]
+#[test]
 fn the_events_of_a_server_make_no_system_call_and_allocate_nothing() {
     use shmetrics::stats::lifecycle::{Collector, Event, SegmentCollector};
     let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -169,7 +169,7 @@ pub(super) fn restore_locked(
 ///
 /// # Errors
 ///
-/// The record cannot be removed, or the segment cannot be reset: see [`crate::reset`]. Its figures are unchanged then.
+/// The segment cannot be reset: see [`crate::reset`]. Its figures are unchanged then. Or the record cannot be removed.
 pub fn reset(
     path: &Path,
     prefix: &str,
@@ -191,6 +191,10 @@ pub fn reset(
             .any(|(name, value)| name == INSTANCE && value == instance);
         is_its && name.is_some_and(|name| FIGURES.contains(&name))
     })?;
+    if let Some(place) = place {
+        // Again: who could not have the lock for seconds may have saved without it.
+        place.delete()?;
+    }
     drop(lock);
     Ok(done)
 }

@@ -229,7 +229,7 @@ impl Requests {
 }
 
 /// The digits of a number.
-fn decimal(mut number: u16, digits: &mut [u8; 5]) -> &str {
+pub(super) fn decimal(mut number: u16, digits: &mut [u8; 5]) -> &str {
     let mut start = digits.len();
     loop {
         start -= 1;

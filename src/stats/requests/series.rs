@@ -1,6 +1,7 @@
 //! What a session registers, or finds.
 
 use super::builder::Settings;
+use super::recording::decimal;
 use super::{ErrorStage, names, run};
 use crate::error::RegisterError;
 use crate::instrument::{Counter, Family, Gauge, Histogram, InFlight, Number};
@@ -44,12 +45,19 @@ pub(super) struct Ends {
 }
 
 impl Ends {
+    #[cold]
+    fn beyond_hand(&self, retries: u64) -> &Counter {
+        let mut digits = [0; 5];
+        let retries = decimal(retries.min(255) as u16, &mut digits);
+        self.by_retries.with([retries])
+    }
+
     /// Counts one that was retried so often.
     #[inline]
     pub(super) fn count(&self, retries: u64, duration_ns: Option<u64>) {
         match self.at_hand.get(retries as usize) {
             Some(counter) => counter.inc(),
-            None => self.by_retries.with([&retries.to_string()]).inc(),
+            None => self.beyond_hand(retries).inc(),
         }
         if let Some(duration_ns) = duration_ns {
             self.durations.record(duration_ns);
