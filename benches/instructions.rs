@@ -317,7 +317,7 @@ mod benchmarks {
         })
     }
 
-    /// Series that are there: what programs do that register where they count.
+    // Series that are there: what programs do that register where they count.
     #[library_benchmark(config = budget("register_again"))]
     #[bench::run(family())]
     fn register_again(ready: Ready<Family<Counter, 2>>) -> Ready<Family<Counter, 2>> {
