@@ -103,6 +103,42 @@ extern "C" fn on_term(_: libc::c_int) {
     }
 }
 
+/// A store that panics once.
+struct Panicking(AtomicBool, Arc<Memory>);
+
+impl KeyValueStore for Panicking {
+    fn get(&self, kvs_name: &str, key: &str) -> io::Result<Option<String>> {
+        self.1.get(kvs_name, key)
+    }
+
+    fn set(&self, kvs_name: &str, key: &str, record: &str) -> io::Result<()> {
+        assert!(self.0.swap(true, Relaxed), "on purpose");
+        self.1.set(kvs_name, key, record)
+    }
+
+    fn delete(&self, kvs_name: &str, key: &str) -> io::Result<()> {
+        self.1.delete(kvs_name, key)
+    }
+}
+
+#[test]
+fn a_04_a_store_that_panics_is_asked_again() {
+    let _alone = alone();
+    let scratch = Scratch::new("requests-panics");
+    let segment = compact().create_at(scratch.path("segment")).unwrap();
+    let store = Arc::new(Memory::default());
+    let builder = kept(&segment, &store, Persistence::Enabled).persist_interval(ms(1));
+    let panicking = Panicking(AtomicBool::new(false), Arc::clone(&store));
+    let _requests = builder.store(panicking).enter().unwrap();
+    poll("a save", || (store.saved() > 0).then_some(()));
+    let errors = look(segment.path().unwrap()).errors;
+    assert!(
+        errors
+            .iter()
+            .any(|error| error.message.ends_with("the store panicked"))
+    );
+}
+
 #[test]
 fn a_04_it_is_saved_when_sigterm_comes_by_a_handler_that_only_sets_a_flag() {
     let _alone = alone();

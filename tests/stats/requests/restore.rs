@@ -249,3 +249,35 @@ fn a_04_who_is_killed_in_the_middle_of_a_restore_leaves_nothing_half() {
     }
     assert!(cut > 0, "nobody was killed in the middle");
 }
+
+#[test]
+fn a_04_who_finds_the_lock_taken_for_seconds_says_so_and_changes_nothing() {
+    let _alone = alone();
+    let scratch = Scratch::new("requests-lock");
+    let path = scratch.path("segment");
+    let store = FolderStore::new(scratch.path("records"));
+    let segment = compact().create_at(&path).unwrap();
+    let key = default_state_key("news");
+    let place = || Place::new(&store, "default", &key);
+    store.set("default", &key, &long_record(5)).unwrap();
+    let holder = std::fs::File::open(&path).unwrap();
+    let lock = |operation| {
+        use std::os::fd::AsRawFd;
+        // SAFETY: a descriptor that is open, and plain numbers.
+        unsafe { libc::flock(holder.as_raw_fd(), operation) }
+    };
+    assert_eq!(lock(libc::LOCK_EX), 0);
+    let busy = restore(&segment, DEFAULT_PREFIX, "news", place());
+    assert!(matches!(busy, Err(RequestsError::Busy { .. })), "{busy:?}");
+    let busy = reset(&path, DEFAULT_PREFIX, "news", Some(place()));
+    assert!(matches!(busy, Err(RequestsError::Busy { .. })), "{busy:?}");
+    assert_eq!(store.get("default", &key).unwrap(), Some(long_record(5)));
+    assert_eq!(View::new(&look(&path)).figures("news"), None);
+    // Where nothing is to be restored, one goes on without.
+    let requests = quiet(&segment).instance("other").enter().unwrap();
+    done(&requests, "a", 0, 1);
+    assert_eq!(requests.figures().unwrap().requests_finished, 1);
+    assert_eq!(lock(libc::LOCK_UN), 0);
+    let came = restore(&segment, DEFAULT_PREFIX, "news", place()).unwrap();
+    assert!(matches!(came, Restored::Done(figures) if figures.requests_finished == 5));
+}

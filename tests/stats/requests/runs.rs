@@ -108,3 +108,45 @@ fn a_04_processes_that_overlap_are_one_run() {
     let lasted = told.crawler_finished_at_ns.unwrap() - begun.crawler_started_at_ns.unwrap();
     assert_eq!(told.crawler_runtime, Duration::from_nanos(lasted));
 }
+
+#[test]
+fn a_04_run_time_is_never_more_than_the_time_since_the_start_while_processes_come_go_and_are_killed() {
+    let _alone = alone();
+    let name = "runs::a_04_run_time_is_never_more_than_the_time_since_the_start_while_processes_come_go_and_are_killed";
+    if let Some(argument) = child_argument() {
+        let segment = compact().open_at(&argument).unwrap();
+        loop {
+            let requests = quiet(&segment).enter().unwrap();
+            done(&requests, &std::process::id().to_string(), 0, 1);
+            requests.leave().unwrap();
+        }
+    }
+    let scratch = Scratch::new("requests-come-and-go");
+    let path = scratch.path("segment");
+    let _segment = compact().create_at(&path).unwrap();
+    let mut reader = Reader::open_path(&path).unwrap();
+    let mut first = None;
+    let mut look = || {
+        reader.refresh_owners().unwrap();
+        let snapshot = reader.snapshot().unwrap();
+        let told = View::new(&snapshot).figures(DEFAULT_INSTANCE).unwrap_or_default();
+        if told.requests_finished == 0 {
+            return 0;
+        }
+        // Whoever is in the middle of whatever: there is a run, it began when the first one did, and down time is not in it.
+        let started = told.crawler_started_at_ns.unwrap();
+        assert_eq!(started, *first.get_or_insert(started));
+        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+        let since = now.checked_sub(Duration::from_nanos(started)).unwrap();
+        assert!(told.crawler_runtime <= since, "{told:?} in {since:?}");
+        assert!(told.crawler_last_started_at_ns >= told.crawler_started_at_ns);
+        told.requests_finished
+    };
+    for _ in 0..12 {
+        let mut workers = [(); 2].map(|()| Worker::spawn(name, path.to_str().unwrap()));
+        let before = look();
+        poll("some sessions", || (look() >= before + 20).then_some(()));
+        workers.iter_mut().for_each(Worker::kill);
+        look();
+    }
+}
