@@ -5,6 +5,7 @@
 mod support;
 
 mod fields;
+mod half;
 mod log;
 mod persistence;
 mod processes;
