@@ -2,7 +2,7 @@
 //!
 //! Expected on an idle machine: `inc` at most 3 times the control, a bound one at most 2 times, a duration record at most 16 times,
 //! an id at most 60 times and one of a block at most 20 times; a state that is set, and a time mark with its time given, at most 70
-//! times; the start and end of a key in flight at most 250 times (some 50 ns).
+//! times; an update of a group of three fields at most 20 times; the start and end of a key in flight at most 250 times (some 50 ns).
 //! The summary after the benchmarks prints these ratios, each from interleaved rounds, so that a noisy machine disturbs both sides.
 
 use std::hint::black_box;
@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
 use shmetrics::{
-    BlockIds, BoundCounter, BoundHistogram, Counter, FloatHistogram, Gauge, Histogram, InFlight, Number,
-    Samples, Segment, State, Text, TimeMark, Unit,
+    BlockIds, BoundCounter, BoundHistogram, Counter, FloatHistogram, Gauge, Group, Histogram, InFlight,
+    Number, Samples, Segment, State, Text, TimeMark, Unit,
 };
 
 /// Handles that take turns: one alone would measure how fast a load follows a store to the same word.
@@ -42,6 +42,7 @@ struct Bench {
     #[cfg(feature = "stats")]
     named: (shmetrics::stats::named::Stats, Vec<String>),
     text: Text,
+    groups: Vec<Group<3>>,
     in_flight: InFlight,
     keys: Vec<String>,
 }
@@ -116,6 +117,16 @@ impl Bench {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             Duration::from_nanos(50_000 + (state >> 43))
         }));
+        let groups = (0..HISTOGRAMS)
+            .map(|n| {
+                let label = label(n);
+                let builder = segment.group("deliveries").label("n", &label);
+                builder
+                    .fields(["ok", "failed", "bytes"])
+                    .register()
+                    .expect("a group")
+            })
+            .collect();
         let in_flight = segment.in_flight("requests").register().expect("a table");
         let text = segment.text("phase").register().expect("a text");
         Bench {
@@ -143,6 +154,7 @@ impl Bench {
             #[cfg(feature = "stats")]
             named,
             text,
+            groups,
             in_flight,
             keys: (0..HANDLES)
                 .map(|n| format!("https://example.org/page/{n}"))
@@ -185,6 +197,12 @@ impl Bench {
     fn sample_at(&self, turn: usize) {
         for n in 0..HANDLES {
             self.samples[n % HISTOGRAMS].record_at(turn as u64, n as f64);
+        }
+    }
+
+    fn update(&self, turn: usize) {
+        for n in 0..HANDLES {
+            self.groups[n % HISTOGRAMS].add([1, 0, turn as u64]);
         }
     }
 
@@ -309,6 +327,7 @@ fn benchmarks(criterion: &mut Criterion, bench: &Bench) {
     group.bench_function("sample", |b| b.iter(|| bench.sample(next())));
     group.bench_function("sample, time given", |b| b.iter(|| bench.sample_at(next())));
     group.bench_function("set a text", |b| b.iter(|| bench.set_text(next())));
+    group.bench_function("group of three", |b| b.iter(|| bench.update(next())));
     group.bench_function("start and finish", |b| b.iter(|| bench.start_and_finish(next())));
     group.finish();
 }
@@ -420,6 +439,8 @@ fn main() {
         &|turn| bench.sample_at(turn),
     ]);
     println!("  number add {number:.2} (expected at most 3)");
+    let [_, update] = ratios([&|_| bench.raw_add(), &|turn| bench.update(turn)]);
+    println!("  group of three {update:.2} (expected at most 20)");
     println!("  sample {sample:.2}, time given {sample_at:.2} (expected at most 12)");
     #[cfg(feature = "stats")]
     {

@@ -364,6 +364,7 @@ mod benchmarks {
             time_mark,
             state_set,
             samples_record,
+            group_add,
             event_write,
             in_flight_start_finish,
             next_id,

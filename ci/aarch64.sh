@@ -117,6 +117,9 @@ in_order reset.z1 reset.z4
 in_order samples.k1 samples.k3
 in_order samples.r1 samples.r2
 in_order reset.r1 reset.r2
+in_order group.j1 group.j3
+in_order group.r1 group.r2
+in_order group.r3 group.r4
 in_order events.begin events.landed events.position
 in_order events.o1 events.o3 events.o3_end
 in_order flight.f2 flight.f5
@@ -126,7 +129,7 @@ in_order text.r1 text.r2
 
 # The reading functions: those that have an edge of a reader.
 awk '
-    NR == FNR { if ($2 ~ /^(live|latch|ring|shared|gauge|reset|samples|flight|text)\.r[0-9]/ || $2 ~ /^events\.o[0-9]/) reader[$1]; next }
+    NR == FNR { if ($2 ~ /^(live|latch|ring|shared|gauge|reset|samples|flight|text|group)\.r[0-9]/ || $2 ~ /^events\.o[0-9]/) reader[$1]; next }
     { function_of[FNR] = $2; kind[FNR] = $3; what[FNR] = $4; if ($1 in reader) reads[$2] }
     END {
         for (i in kind) if (function_of[i] in reads && kind[i] != "acquire-fence") { print function_of[i], what[i]; found = 1 }

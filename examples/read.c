@@ -12,6 +12,7 @@
  *     latency_seconds{} count=5 sum=0.021 min=0.001 max=0.009 p50=0.0041 p99=0.0088
  *
  *     phase{} text="serving" cut=0 set_ns=1795165200000000000 refused=0
+ *     deliveries{} updates=9 ok=7 failed=2                       fields that are counted together
  *     requests{} in_flight=3 parked=1 overflow=0 forgotten=0     keys that live processes work on, that nobody works on, ...
  *
  * Behind a histogram that could not be read exactly stands bounded=N: its count is off by at most N. "none" is a gauge or state that
@@ -25,6 +26,7 @@
 #define _GNU_SOURCE /* locks of open file descriptions */
 #include "read/checks.h"
 #include "read/histogram.h"
+#include "read/groups.h"
 #include "read/in_flight.h"
 #include "read/texts.h"
 
@@ -77,7 +79,7 @@ static int copy_baselines(struct series *series, size_t count)
     uint64_t resets = shmetrics_reset_tables(&g) ? load(SHMETRICS_HEADER_RESET_OFFSET) : 0, table = resets & 1;
     fence();
     for (size_t i = 0; i < count; i++, series++) {
-        int is_histogram = is_histogram_kind(series->kind);
+        int is_histogram = is_histogram_kind(series->kind) || series->kind == SHMETRICS_KIND_GROUP;
         int is_last = series->kind == SHMETRICS_KIND_TIME_MARK && families[series->family]->merge == SHMETRICS_MERGE_MAX;
         int is_kept = (is_of_slots(series->kind) && !is_last) || series->kind == SHMETRICS_KIND_SAMPLES ||
                       series->kind == SHMETRICS_KIND_EVENTS || series->kind == SHMETRICS_KIND_IN_FLIGHT;
@@ -250,6 +252,26 @@ static void print_histogram(struct series *const *members, size_t member_count)
     putchar('\n');
 }
 
+static void print_group(struct series *const *members, size_t member_count)
+{
+    struct fields found = {0};
+    found.names = allocate(SHMETRICS_MAX_GROUP_FIELDS * member_count, sizeof *found.names);
+    found.values = allocate(SHMETRICS_MAX_GROUP_FIELDS * member_count, sizeof *found.values);
+    for (size_t i = 0; i < member_count; i++) add_group(&found, members[i]);
+    int says_nothing = found.updates == 0 && found.error == 0;
+    for (size_t i = 0; i < found.count; i++) says_nothing &= found.values[i] == 0;
+    if (!is_overflow(members, member_count) || !says_nothing) {
+        print_name(members[0]);
+        printf("updates=%" PRIu64, found.updates);
+        for (size_t i = 0; i < found.count; i++)
+            printf(" %.*s=%" PRIu64, (int)found.names[i].length, found.names[i].start, found.values[i]);
+        if (found.error) printf(" bounded=%" PRIu64, found.error);
+        putchar('\n');
+    }
+    free(found.names);
+    free(found.values);
+}
+
 /* Is this an active owner of the slot that lives? */
 static int is_live(uint64_t slot, uint64_t incarnation)
 {
@@ -368,6 +390,7 @@ int main(int argc, char **argv)
         unsigned kind = members[0]->kind;
         if (kind == SHMETRICS_KIND_EVENTS) print_events(members, groups[i].count);
         else if (kind == SHMETRICS_KIND_TEXT) print_set_text(members, groups[i].count);
+        else if (kind == SHMETRICS_KIND_GROUP) print_group(members, groups[i].count);
         else if (kind == SHMETRICS_KIND_IN_FLIGHT) print_in_flight(members, groups[i].count);
         else if (kind == SHMETRICS_KIND_NUMBER) print_sum_of_parts(members, groups[i].count);
         else if (kind == SHMETRICS_KIND_SAMPLES) print_samples(members, groups[i].count);

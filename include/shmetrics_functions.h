@@ -505,6 +505,36 @@ static inline uint64_t shmetrics_samples_length(uint64_t shown)
     return SHMETRICS_LINE_LENGTH * (lines < 5 ? 5 : lines);
 }
 
+/* How many fields a group has, and of how many words of how many copies its blocks are (SPEC 9.16). */
+struct shmetrics_group { uint64_t fields, copies, copy_words; };
+
+/* Takes the word `buckets` of a group's record apart; 0 if it is none. */
+static inline int shmetrics_group_of(uint64_t word, struct shmetrics_group *group)
+{
+    uint64_t fields = word & 0xff, log2 = word >> 8;
+    if (fields == 0 || fields > SHMETRICS_MAX_GROUP_FIELDS || log2 < SHMETRICS_MIN_GROUP_COPIES_LOG2 ||
+        log2 > SHMETRICS_MAX_GROUP_COPIES_LOG2)
+        return 0;
+    group->fields = fields;
+    group->copies = UINT64_C(1) << log2;
+    group->copy_words = 1;
+    while (group->copy_words < fields) group->copy_words *= 2;
+    return 1;
+}
+
+/* Bytes of the block of a group in a lane. */
+static inline uint64_t shmetrics_group_length(const struct shmetrics_group *group)
+{
+    uint64_t lines = shmetrics_lines(2 * SHMETRICS_BLOCK_BUCKETS + group->copies * group->copy_words) | 1;
+    return SHMETRICS_LINE_LENGTH * (lines < 5 ? 5 : lines);
+}
+
+/* Where the copy that this update is in is in the block at `block`. */
+static inline uint64_t shmetrics_group_copy_address(uint64_t block, const struct shmetrics_group *group, uint64_t number)
+{
+    return block + 2 * SHMETRICS_LINE_LENGTH + 8 * group->copy_words * (number & (group->copies - 1));
+}
+
 /* Bytes of a block that the shared lane uses: line 0 and the buckets. */
 static inline uint64_t shmetrics_shared_length(uint64_t buckets)
 {

@@ -99,6 +99,10 @@
 #define SHMETRICS_MAX_STATUSES UINT64_C(64)
 #define SHMETRICS_MAX_STATUS_NAME_LENGTH UINT64_C(63)
 #define SHMETRICS_MAX_TEXT_CAPACITY UINT64_C(4096)
+#define SHMETRICS_MAX_GROUP_FIELDS UINT64_C(15)
+#define SHMETRICS_MAX_GROUP_NAMES_LENGTH UINT64_C(959)
+#define SHMETRICS_MIN_GROUP_COPIES_LOG2 UINT64_C(4)
+#define SHMETRICS_MAX_GROUP_COPIES_LOG2 UINT64_C(8)
 #define SHMETRICS_SEAL_INTERVAL UINT64_C(16384)
 #define SHMETRICS_MAX_SCALE 7
 #define SHMETRICS_MIN_LOW (-1022)
@@ -121,6 +125,7 @@ enum shmetrics_kind {
     SHMETRICS_KIND_SAMPLES = 11,
     SHMETRICS_KIND_EVENTS = 12,
     SHMETRICS_KIND_TEXT = 13,
+    SHMETRICS_KIND_GROUP = 14,
     SHMETRICS_KIND_IN_FLIGHT = 15
 };
 /* Open, as kinds are. */
@@ -652,6 +657,21 @@ struct shmetrics_text_slot {
     uint64_t text_set_ns;                    /* 0x018 a64 */
 };
 
+/* ---- The group block [9.16] ---- */
+
+#define SHMETRICS_GROUP_BLOCK_LENGTH UINT64_C(128)
+#define SHMETRICS_GROUP_BLOCK_GROUP_BEGUN_OFFSET UINT64_C(0x000)
+#define SHMETRICS_GROUP_BLOCK_GROUP_LANDED_OFFSET UINT64_C(0x008)
+#define SHMETRICS_GROUP_BLOCK_GROUP_BASELINE_OFFSET UINT64_C(0x010)
+
+/* Line 0 of a group. In the shared lane its fields follow; in lanes their baseline, and at 0x100 the copies. */
+struct shmetrics_group_block {
+    uint64_t group_begun;                    /* 0x000 a64 */
+    uint64_t group_landed;                   /* 0x008 a64 */
+    uint64_t group_baseline;                 /* 0x010 a64 */
+    uint64_t reserved_018[13];               /* 0x018 bytes */
+};
+
 /* ---- The structures are laid out as the file is ---- */
 
 #define SHMETRICS_SIZE(name, length) \
@@ -855,6 +875,11 @@ SHMETRICS_AT(text_slot, text_claim, SHMETRICS_TEXT_CLAIM_OFFSET);
 SHMETRICS_AT(text_slot, text_begin, SHMETRICS_TEXT_BEGIN_OFFSET);
 SHMETRICS_AT(text_slot, text_content, SHMETRICS_TEXT_CONTENT_OFFSET);
 SHMETRICS_AT(text_slot, text_set_ns, SHMETRICS_TEXT_SET_NS_OFFSET);
+
+SHMETRICS_SIZE(group_block, 128);
+SHMETRICS_AT(group_block, group_begun, SHMETRICS_GROUP_BLOCK_GROUP_BEGUN_OFFSET);
+SHMETRICS_AT(group_block, group_landed, SHMETRICS_GROUP_BLOCK_GROUP_LANDED_OFFSET);
+SHMETRICS_AT(group_block, group_baseline, SHMETRICS_GROUP_BLOCK_GROUP_BASELINE_OFFSET);
 
 #undef SHMETRICS_SIZE
 #undef SHMETRICS_AT

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 pub use crate::buckets::BoundsError;
 pub use crate::layout::error::LayoutError;
 pub use crate::layout::error::RecordError;
+pub use crate::layout::group::FieldsError;
 pub use crate::layout::kind::{Kind, Merge};
 pub use crate::layout::labels::LabelError;
 pub use crate::layout::statuses::StatusError;
@@ -296,6 +297,14 @@ pub enum RegisterError {
         found: u64,
         /// The largest.
         most: u64,
+    },
+    /// A group cannot have these fields.
+    #[error("{name}: {source}")]
+    Fields {
+        /// The family.
+        name: String,
+        /// What is wrong with them.
+        source: FieldsError,
     },
     /// So many keys cannot be in flight.
     #[error("{name}: a capacity of {found} keys in flight, expected 1 to {most}")]

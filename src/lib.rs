@@ -135,7 +135,7 @@ mod api {
     pub use crate::error::{IdError, OpenError, ReadError, RegisterError, ResetError};
     pub use crate::instrument::{
         BoundCounter, BoundHistogram, Counter, Family, FloatCounter, FloatGauge, FloatHistogram, Gauge,
-        Histogram, InFlight, InFlightToken, Number, Samples, State, Text, TimeMark, Timer,
+        Group, Histogram, InFlight, InFlightToken, Number, Samples, State, Text, TimeMark, Timer,
     };
     pub use crate::layout::kind::{Kind, Merge};
     pub use crate::segment::{BlockIds, OrNoop, Preset, Segment, SegmentOptions, Unit, monotonic_ns};

@@ -139,10 +139,12 @@ fn operations_make_no_system_call_and_allocate_nothing() {
             .unwrap();
         let ids = segment.block_ids();
         let text = segment.text("m").register().unwrap();
+        let group = segment.group("n").fields(["a", "b"]).register().unwrap();
         let working = segment.in_flight("l").capacity(8).register().unwrap();
         let _full: Vec<_> = (0..8).map(|key| working.start(&key.to_string())).collect();
         segment.attach_thread();
         samples.record(1.0);
+        group.add([1, 2]);
         // The first record of each histogram commits its block.
         histogram.record(1);
         classic.record(1.0);
@@ -167,6 +169,7 @@ fn operations_make_no_system_call_and_allocate_nothing() {
                 number.add(-1);
                 number.add_float(0.25);
                 samples.record(n as f64);
+                group.add([1, n]);
                 // The clock is read without a call.
                 mark.mark();
                 mark.mark_at_ns(n);
@@ -341,6 +344,8 @@ fn snapshots_make_no_system_call_and_allocate_nothing_once_warm() {
     let mark = segment.time_mark("j").first().register().unwrap();
     let state = segment.state("k").status("OK", None).register().unwrap();
     assert!(segment.text("m").register().unwrap().set("a text"));
+    let group = segment.group("n").fields(["a", "b"]).register().unwrap();
+    (0..500).for_each(|n| group.add([1, n]));
     let working = segment.in_flight("l").register().unwrap();
     let _tokens: Vec<_> = (0..100).map(|key| working.start(&key.to_string())).collect();
     counter.inc();
@@ -352,7 +357,7 @@ fn snapshots_make_no_system_call_and_allocate_nothing_once_warm() {
         .iter()
         .for_each(|text| segment.log_error(text));
     // What was reset is subtracted each time.
-    assert_eq!(shmetrics::reset::at_path(&path, |_| true).unwrap().series, 3);
+    assert_eq!(shmetrics::reset::at_path(&path, |_| true).unwrap().series, 4);
     counter.inc();
     (0..50_000).for_each(|n| histogram.record(n * 1000));
     let code = under_seccomp(|| {

@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use gungraun::prelude::*;
 use shmetrics::events::{EventWriter, FieldKind, Value};
-use shmetrics::{BlockIds, InFlight, Number, Samples, Segment, State, Text, TimeMark};
+use shmetrics::{BlockIds, Group, InFlight, Number, Samples, Segment, State, Text, TimeMark};
 
 use crate::benchmarks::{Ready, budget, ready, repeat, value};
 
@@ -85,6 +85,21 @@ fn samples_record(ready: Ready<Samples>) -> Ready<Samples> {
     repeat(ready, |samples, turn| {
         samples.record_at(turn as u64, value(turn) as f64)
     })
+}
+
+fn group() -> Ready<Group<3>> {
+    ready(|segment| {
+        let group = segment.group("deliveries").fields(["ok", "failed", "bytes"]);
+        let group = group.register().expect("a group");
+        group.add([1, 0, 1]);
+        group
+    })
+}
+
+#[library_benchmark(config = budget("group_add"))]
+#[bench::run(group())]
+fn group_add(ready: Ready<Group<3>>) -> Ready<Group<3>> {
+    repeat(ready, |group, turn| group.add([1, 0, value(turn)]))
 }
 
 fn events() -> Ready<EventWriter> {

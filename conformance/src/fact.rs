@@ -1,7 +1,7 @@
 //! What must come out of a segment, stated by whoever made it, and compared with what a reader says.
 
 use shmetrics::Value;
-use shmetrics::snapshot::{Histogram, Number, PerProcess, ProcessState, Quality, Snapshot};
+use shmetrics::snapshot::{Group, Histogram, Number, PerProcess, ProcessState, Quality, Snapshot};
 
 /// One thing that a snapshot must say.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +25,10 @@ enum Known {
     Samples(u64, Vec<f64>),
     /// The same of the process in a slot.
     SamplesOfProcess(u64, u64, Vec<f64>),
+    /// Fields, updates, and how many may be there in part or be missing.
+    Group(Vec<u64>, u64, u64),
+    /// Fields and updates of the process in a slot.
+    GroupOfProcess(u64, Vec<u64>, u64),
     OfProcess(u64, Option<PerProcess>),
     /// Slot, incarnation, pid; its role is the name.
     Process(u64, u64, u64),
@@ -146,6 +150,16 @@ impl Fact {
     /// As [`samples`](Self::samples), of the process in a slot; none if the count is 0.
     pub fn samples_of_process(slot: u64, name: &str, count: u64, values: &[f64]) -> Fact {
         Fact::new(name, Known::SamplesOfProcess(slot, count, values.to_vec()))
+    }
+
+    /// A group: its fields in their order, the number of updates, and how many may be there in part or be missing (0 = exact).
+    pub fn group(name: &str, fields: &[u64], updates: u64, error: u64) -> Fact {
+        Fact::new(name, Known::Group(fields.to_vec(), updates, error))
+    }
+
+    /// As [`group`](Self::group), of the process in a slot; none if there were no updates.
+    pub fn group_of_process(slot: u64, name: &str, fields: &[u64], updates: u64) -> Fact {
+        Fact::new(name, Known::GroupOfProcess(slot, fields.to_vec(), updates))
     }
 
     /// A whole-number gauge of one value.
@@ -333,6 +347,15 @@ impl Fact {
                         refused: found.refused,
                     }
             }
+            (Known::Group(fields, updates, error), Some(Value::Group(found))) => {
+                fields_of(found) == *fields && (found.updates, error_of(found.quality)) == (*updates, *error)
+            }
+            (Known::GroupOfProcess(slot, fields, updates), Some(_)) => {
+                match group_of_process(snapshot, *slot, &self.name, &labels) {
+                    Some(found) => fields_of(found) == *fields && found.updates == *updates,
+                    None => *updates == 0,
+                }
+            }
             (Known::InFlight(keys), Some(Value::InFlight(found))) => {
                 *keys
                     == Keys {
@@ -414,6 +437,23 @@ fn samples_of_process<'a>(
     let process = snapshot.processes.iter().find(|process| process.slot == slot)?;
     let (_, samples) = process.samples.get(at)?;
     Some((samples.count, &samples.values))
+}
+
+fn fields_of(group: &Group) -> Vec<u64> {
+    group.fields.iter().map(|field| field.value).collect()
+}
+
+fn group_of_process<'a>(
+    snapshot: &'a Snapshot,
+    slot: u64,
+    name: &str,
+    labels: &[(&str, &str)],
+) -> Option<&'a Group> {
+    let Some(PerProcess::Group(at)) = of_process(snapshot, slot, name, labels) else {
+        return None;
+    };
+    let process = snapshot.processes.iter().find(|process| process.slot == slot)?;
+    process.groups.get(at).map(|(_, group)| group)
 }
 
 fn error_of(quality: Quality) -> u64 {

@@ -13,11 +13,12 @@
 //! | `in_flight` | what is in flight |
 //! | `text` | texts |
 //! | `marks` | time marks and states, from a stream of their own |
-//! | `numbers`, `samples` | series of these kinds |
+//! | `numbers`, `samples`, `groups` | series of these kinds |
 //! | `random` | numbers |
 
 mod contents;
 mod events;
+mod groups;
 mod in_flight;
 mod marks;
 mod numbers;
@@ -110,6 +111,8 @@ pub fn generate(seed: u64) -> Generated {
     resets(resets_random, &mut image, &all, &mut counters, &mut histograms);
     // After the resets: they take over what is in force, and a number may be the next to be reset.
     numbers::count(&mut Random::beside(seed, 8), &mut image, &tags, &mut facts);
+    // And these after those of numbers.
+    groups::update(&mut Random::beside(seed, 14), &mut image, &tags, &mut facts);
     facts.extend(counters.facts(&all));
     facts.extend(histograms.facts());
     facts.extend(events.facts(&image));

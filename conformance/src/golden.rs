@@ -3,7 +3,7 @@
 //! | file | folder | subject |
 //! |---|---|---|
 //! | `smallest` | `valid` | one counter, one process |
-//! | `counters`, `gauges`, `histograms`, `rings`, `numbers`, `samples` | `valid`, `damaged` | contents, by kind |
+//! | `counters`, `gauges`, `histograms`, `rings`, `numbers`, `samples`, `group` | `valid`, `damaged` | contents, by kind |
 //! | `deaths` | `valid` | processes that died in the middle |
 //! | `errors` | `valid`, `damaged` | the error log |
 //! | `marks` | `valid`, `damaged` | time marks, states |
@@ -21,6 +21,7 @@ mod deaths;
 mod errors;
 mod events;
 mod gauges;
+mod group;
 mod histograms;
 mod in_flight;
 mod invalid;
@@ -223,6 +224,7 @@ pub fn all() -> Vec<Golden> {
     all.extend(rings::all());
     all.extend(numbers::all());
     all.extend(samples::all());
+    all.extend(group::all());
     all.extend(errors::all());
     all.extend(events::all());
     all.extend(in_flight::all());

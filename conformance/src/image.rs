@@ -11,6 +11,7 @@
 //! | `histogram` | records, seals, rotations (10.10 to 10.14) |
 //! | `events` | events (10.21) |
 //! | `samples` | samples (10.22) |
+//! | `group` | groups (10.25) |
 //! | `in_flight` | what is in flight (10.23) |
 //! | `text` | texts (10.24) |
 //! | `storage` | what is committed, and the file |
@@ -20,6 +21,7 @@
 mod cells;
 mod errors;
 mod events;
+mod group;
 mod histogram;
 mod in_flight;
 mod owners;
@@ -36,6 +38,7 @@ use shmetrics::layout::{Fnv, error::LayoutError};
 pub use cells::Word;
 pub use errors::Logging;
 pub use events::{Event, Writing};
+pub use group::Update;
 pub use histogram::{Recording, Rotation, Seal, Sharing};
 pub use in_flight::Starting;
 pub use owners::{Adoption, Claim, Owner};
@@ -84,6 +87,8 @@ pub enum Place {
     Block(u64),
     /// Line 0 of the block of samples at this offset of the file ([`Image::block_offset`]).
     Samples(u64),
+    /// Line 0 of the block of a group at this offset of the file ([`Image::block_offset`]).
+    Group(u64),
     /// The state at this offset of the file.
     State(u64),
     /// The ring slot at this offset of the file.
@@ -209,6 +214,7 @@ impl Image {
             Place::Gauge(offset) => (offset, &["gauge cell"]),
             Place::Block(offset) => (offset, &["block"]),
             Place::Samples(offset) => (offset, &["samples block"]),
+            Place::Group(offset) => (offset, &["group block"]),
             Place::State(offset) => (offset, &["state"]),
             Place::RingSlot(offset) => (offset, &["ring slot"]),
             Place::Events(offset) => (offset, &["events block"]),

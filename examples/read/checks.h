@@ -22,10 +22,12 @@ struct series {
     struct shmetrics_buckets buckets; /* exponential only */
     double *bounds;                   /* classic only */
     struct shmetrics_ring ring;       /* events only */
+    struct shmetrics_group group;     /* groups only, as are the names of their fields */
+    struct text fields;
     struct text labels;
     struct text statuses;             /* states only */
     uint64_t reset_ns;                /* when it was reset; 0 = never */
-    uint64_t *baseline;               /* what is subtracted then: the words of a counter or number; line 0 and buckets of a histogram */
+    uint64_t *baseline;               /* what is subtracted then: the words of a counter or number; line 0 and buckets of a histogram or group */
 };
 
 static struct shmetrics_header g; /* the checked copy of the header */
@@ -159,6 +161,21 @@ static int are_canonical(const struct text *labels)
 #include "events.h"
 #include "statuses.h"
 
+/* Are the fields of a series' record as many names as it has, each once? */
+static int are_fields(const struct text *text, uint64_t expected)
+{
+    struct event_name names[SHMETRICS_MAX_EVENT_FIELDS];
+    size_t count = 0;
+    const char *at = text->bytes, *end = at + text->length;
+    for (;;) {
+        size_t length = name_length(at, end);
+        if (count == SHMETRICS_MAX_GROUP_FIELDS || !note_name(names, &count, at, length)) return 0;
+        at += length;
+        if (at == end) return count == expected;
+        if (*at++ != '\n') return 0;
+    }
+}
+
 static void report(uint64_t number, const char *rule)
 {
     if (!reported[number]) fprintf(stderr, "record %" PRIu64 ": %s\n", number, rule);
@@ -174,7 +191,8 @@ static const char *copy_record(uint64_t number, struct shmetrics_record *record)
     unsigned type = shmetrics_shape_type(record->shape), kind = shmetrics_shape_kind(record->shape);
     if (record->checksum != shmetrics_record_checksum(record)) return "V-20 BadChecksum";
     if (type != SHMETRICS_TYPE_FAMILY && type != SHMETRICS_TYPE_SERIES) return "V-21 UnknownType";
-    int is_known = (kind >= SHMETRICS_KIND_COUNTER_U64 && kind <= SHMETRICS_KIND_TEXT) || kind == SHMETRICS_KIND_IN_FLIGHT;
+    int is_known = (kind >= SHMETRICS_KIND_COUNTER_U64 && kind <= SHMETRICS_KIND_TEXT) || kind == SHMETRICS_KIND_GROUP ||
+                   kind == SHMETRICS_KIND_IN_FLIGHT;
     return is_known ? NULL : "V-22 UnknownKind";
 }
 
@@ -242,6 +260,11 @@ static const char *parse_series(const struct shmetrics_record *record, struct se
     } else if (kind == SHMETRICS_KIND_TEXT) {
         if (record->buckets == 0 || record->buckets > SHMETRICS_MAX_TEXT_CAPACITY) return "V-25 BadBuckets";
         series->capacity = record->buckets;
+    } else if (kind == SHMETRICS_KIND_GROUP) {
+        if (!shmetrics_group_of(record->buckets, &series->group)) return "V-25 BadBuckets";
+        if (shmetrics_range_length(record->extra) == 0 || bad_range(record->extra, SHMETRICS_MAX_GROUP_NAMES_LENGTH))
+            return "V-24 BadText";
+        series->count_of_buckets = series->group.fields + 1; /* of what a reset keeps */
     } else if (kind == SHMETRICS_KIND_IN_FLIGHT) {
         if (record->buckets > 12) return "V-25 BadBuckets";
         series->count_of_buckets = (uint64_t)1 << record->buckets;
@@ -254,6 +277,7 @@ static const char *parse_series(const struct shmetrics_record *record, struct se
     if (kind == SHMETRICS_KIND_EVENTS) series->length = shmetrics_events_length(series->ring);
     if (kind == SHMETRICS_KIND_TEXT)
         series->length = SHMETRICS_LINE_LENGTH + 8 * ((32 + (series->capacity + 7) / 8 * 8 + 127) / 128 * 128);
+    if (kind == SHMETRICS_KIND_GROUP) series->length = shmetrics_group_length(&series->group);
     if (kind == SHMETRICS_KIND_IN_FLIGHT) series->length = SHMETRICS_LINE_LENGTH * ((1 + 9 * series->count_of_buckets) | 1);
     if (record->length != series->length || series->length > SHMETRICS_MAX_BLOCK_LENGTH || series->length > g.blocks_length)
         return "V-26 BadLength";
@@ -316,6 +340,10 @@ static const char *check_series(const struct shmetrics_record *record, struct se
         free(schema.bytes);
         if (!is_good) return "V-29 BadEncoding";
     }
+    if (series->kind == SHMETRICS_KIND_GROUP) {
+        series->fields = copy_text(record->extra);
+        if (!are_fields(&series->fields, series->group.fields)) return "V-29 BadEncoding";
+    }
     int is_free = has_block ? take(taken[2], at / SHMETRICS_LINE_LENGTH, series->length / SHMETRICS_LINE_LENGTH)
                                : take(taken[is_gauge], at, units);
     return is_free ? NULL : "V-30 Overlap";
@@ -347,6 +375,7 @@ static size_t walk_records(struct series **all)
             free(series.labels.bytes);
             free(series.statuses.bytes);
             free(series.bounds);
+            free(series.fields.bytes);
             continue;
         }
         if (count == room) {

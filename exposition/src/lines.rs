@@ -35,7 +35,8 @@ pub struct Figure<'a> {
 /// Tells all figures of a snapshot, series by series: one of a counter, number or gauge, one per process of a gauge of each;
 /// `ns` of a time mark; `streak.STATUS` per process and `healthy` of a state; of a histogram
 /// `count`, `sum`, `min`, `max`, `mean`, quantiles, and `invalid` and `error` if there were any; of samples `median`, `95th`,
-/// `99th`, `100th`, `mean`, in the place of `{0}` where the name has it. Of what is in flight the number, its ages and what found no entry;
+/// `99th`, `100th`, `mean`, in the place of `{0}` where the name has it. Of a group its fields by
+/// their names, and how many updates there were. Of what is in flight the number, its ages and what found no entry;
 /// its keys are not told. Of a text how many were refused, if any: it is no number. What has no value is not told.
 pub fn figures(snapshot: &Snapshot, tell: &mut dyn FnMut(&Figure<'_>)) {
     for series in &snapshot.series {
@@ -87,6 +88,17 @@ fn figures_of(series: &Series, tell: &mut dyn FnMut(&Figure<'_>)) {
         }),
         Value::Text(text) if text.refused > 0 => {
             tell(&Figure::of(series, "refused", Number::U64(text.refused)))
+        }
+        Value::Group(group) => {
+            for field in &group.fields {
+                tell(&Figure::of(
+                    series,
+                    field.name.to_string(),
+                    Number::U64(field.value),
+                ));
+            }
+            // Under no name: any name may be that of a field.
+            tell(&Figure::of(series, "", Number::U64(group.updates)));
         }
         Value::InFlight(in_flight) => in_flight_figures(in_flight, &mut |part, number| {
             tell(&Figure::of(series, part, number))

@@ -75,6 +75,8 @@ struct FamilyParts {
 struct SeriesParts {
     source: usize,
     series: usize,
+    /// Of a group: which of its fields; else 0.
+    part: usize,
     parts: Parts,
 }
 
@@ -130,6 +132,7 @@ impl Plan {
                 plan.series.push(SeriesParts {
                     source: member.source,
                     series: member.series,
+                    part: member.part,
                     parts,
                 });
             }

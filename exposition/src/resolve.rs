@@ -9,6 +9,8 @@
 //!    own, as is the convention. Without a text there is none.
 //!    What is in flight is a gauge of how many keys; since when they are is in JSON only, as it would be a family of its own whose name
 //!    may be taken.
+//!    A group is a counter for each of its fields, `name_field_total`: fields may be of different things, so that a sum over a label would
+//!    say nothing.
 //! 2. Families of several sources with the same name and type are one.
 //! 3. Families whose names need no change come first, by name; then the others, by name. Whose names are taken is written by the
 //!    scheme `values`, also if its name is legal: `U__x`. If that is taken, too, it is left out and counted.
@@ -24,6 +26,7 @@ mod labels;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
+use shmetrics::Value;
 use shmetrics::snapshot::{Description, Snapshot};
 
 pub(crate) use self::labels::{LE, PROCESS, SEGMENT, SLOT, STATUS, TEXT};
@@ -69,7 +72,7 @@ impl Type {
     pub(crate) fn of(description: &Description) -> Type {
         use shmetrics::Kind::*;
         match description.kind {
-            CounterU64 | CounterF64 | Events => Type::Counter,
+            CounterU64 | CounterF64 | Events | Group => Type::Counter,
             HistogramInteger | HistogramFloat | HistogramClassic => Type::Histogram,
             TimeMark => Type::TimeMark,
             State => Type::State,
@@ -147,13 +150,15 @@ impl Family {
 pub(crate) struct Member {
     pub(crate) source: usize,
     pub(crate) series: usize,
+    /// Of a group: which of its fields; else 0.
+    pub(crate) part: usize,
     pub(crate) labels: Vec<(String, String)>,
     /// Has it a value per process, so that labels are added to it?
     each: bool,
 }
 
-/// A series as it was found: number and name of its source, its place there, and what it says of itself.
-type Found<'a> = (usize, &'a str, usize, &'a Description);
+/// A series as it was found: number and name of its source, its place there, which field of a group, and what it says of itself.
+type Found<'a> = (usize, &'a str, usize, usize, &'a Description);
 
 /// Families in the order of their names, and how many series were left out.
 #[derive(Debug, Default)]
@@ -178,7 +183,7 @@ pub(crate) fn resolve<'a>(
     escaping: Escaping,
     mut taken: HashSet<String>,
 ) -> Resolved {
-    let mut groups: BTreeMap<(&str, Type), Vec<Found<'_>>> = BTreeMap::new();
+    let mut groups: BTreeMap<(Cow<'_, str>, Type), Vec<Found<'_>>> = BTreeMap::new();
     for (number, (name, snapshot)) in sources.enumerate() {
         for (position, series) in snapshot.series.iter().enumerate() {
             let description = &*series.description;
@@ -187,12 +192,20 @@ pub(crate) fn resolve<'a>(
                 continue;
             }
             let kind = Type::of(description);
+            if let Value::Group(group) = &series.value {
+                for (part, field) in group.fields.iter().enumerate() {
+                    let of_field = format!("{}_{}", base_of(&description.name), field.name);
+                    let members = groups.entry((Cow::Owned(of_field), kind)).or_default();
+                    members.push((number, name, position, part, description));
+                }
+                continue;
+            }
             let second = (kind == Type::State).then_some(Type::Healthy);
             for kind in [Some(kind), second].into_iter().flatten() {
                 groups
-                    .entry((description.name.as_str(), kind))
+                    .entry((Cow::Borrowed(description.name.as_str()), kind))
                     .or_default()
-                    .push((number, name, position, description));
+                    .push((number, name, position, 0, description));
             }
         }
     }
@@ -204,14 +217,14 @@ pub(crate) fn resolve<'a>(
     };
     let mut order: Vec<_> = groups
         .into_iter()
-        .map(|((name, kind), members)| (exposed(name, kind), name, kind, members))
+        .map(|((name, kind), members)| (exposed(&name, kind), name, kind, members))
         .collect();
     // Stable: by name and type among those that are changed, and among those that are not.
     order.sort_by_key(|((_, changed), ..)| *changed);
 
     let mut resolved = Resolved::default();
     for ((base, _), name, kind, members) in order {
-        let by_values = || without_suffix(by_values(&full_name(name, kind), Place::Metric), kind);
+        let by_values = || without_suffix(by_values(&full_name(&name, kind), Place::Metric), kind);
         let Some(base) =
             claim(base, kind, syntax, &mut taken).or_else(|| claim(by_values(), kind, syntax, &mut taken))
         else {
@@ -233,7 +246,7 @@ pub(crate) fn resolve<'a>(
             && !unit.is_empty()
             && base.strip_suffix(&*unit).is_some_and(|rest| rest.ends_with('_'));
         let mut family = Family {
-            original: name.to_owned(),
+            original: name.clone().into_owned(),
             base,
             kind,
             help: first(|description| &description.help),
@@ -327,7 +340,7 @@ impl Family {
         let mut left_out = 0;
         let reserved = self.reserved(members, segment_label);
         for unchanged in [true, false] {
-            for &(source, segment, series, description) in members {
+            for &(source, segment, series, part, description) in members {
                 let is_unchanged = description
                     .labels
                     .iter()
@@ -346,6 +359,7 @@ impl Family {
                     Some(labels) => self.members.push(Member {
                         source,
                         series,
+                        part,
                         labels,
                         each: is_each(description, self.kind),
                     }),

@@ -41,6 +41,8 @@ struct FamilyLines {
 struct SeriesLines {
     source: usize,
     series: usize,
+    /// Of a group: which of its fields; else 0.
+    part: usize,
     lines: Lines,
 }
 
@@ -129,6 +131,7 @@ impl Plan {
                 plan.series.push(SeriesLines {
                     source: member.source,
                     series: member.series,
+                    part: member.part,
                     lines,
                 });
             }

@@ -42,6 +42,8 @@ fn a_warm_exposition_allocates_nothing() {
         .register()
         .unwrap();
     let own = segment.histogram_classic("size", &[1.0, 2.0]).register().unwrap();
+    let group = segment.group("group").fields(["a", "b"]).register().unwrap();
+    group.add([1, 2]);
     let mut reader = Reader::open_path(&path).unwrap();
     let mut snapshot = Snapshot::default();
     let mut encoder = Encoder::new(Options::default());

@@ -10,12 +10,12 @@ use serde_json::{Map, Value};
 use shmetrics::error::OpenError;
 use shmetrics::events::Since;
 use shmetrics::layout::header::SLOTS_REGION_OFFSET;
-use shmetrics::snapshot::{Clocks, Snapshot};
+use shmetrics::snapshot::{Clocks, Quality, Snapshot};
 use shmetrics::verify::Severity;
 use shmetrics::{Reader, verify};
 
 use crate::operation::{self, Effect};
-use crate::scene::{ADDS, HELD, Handles};
+use crate::scene::{ADDS, DELIVERY, HELD, Handles};
 
 /// All series of a snapshot by name and labels, as the JSON has them.
 pub type Told = Map<String, Value>;
@@ -43,8 +43,24 @@ pub fn look(path: &Path, clocks: Clocks) -> Result<Told, OpenError> {
     let mut reader = Reader::open_path(path)?;
     reader.as_of(Some(clocks));
     let snapshot = reader.snapshot().map_err(|error| io_error(path, error))?;
-    check_events(&mut reader, &snapshot).map_err(|problem| io_error(path, io::Error::other(problem)))?;
+    check_events(&mut reader, &snapshot)
+        .and_then(|()| check_group(&snapshot))
+        .map_err(|problem| io_error(path, io::Error::other(problem)))?;
     Ok(told(&snapshot))
+}
+
+/// The fields of the group are what its updates made them, unless the reader says that one may be there in part.
+fn check_group(snapshot: &Snapshot) -> Result<(), String> {
+    match snapshot.find("deliveries", &[]).map(|series| &series.value) {
+        Some(shmetrics::Value::Group(group)) if group.quality == Quality::Exact => {
+            let fields = group.fields.iter().map(|field| field.value);
+            match fields.eq(DELIVERY.map(|amount| amount * group.updates)) {
+                true => Ok(()),
+                false => Err(format!("fields that do not fit each other: {group:?}")),
+            }
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Every event that there is comes whole; what does not come is lost, and no more than a ring overwrites, and the one in flight.
@@ -122,8 +138,8 @@ pub fn check_stop(
     {
         let (was, is, will_be) = (before.get(name), now.get(name), after.get(name));
         if let Some(series) = is.filter(|series| error(series) > 0) {
-            let counts = [was, will_be].map(|series| series.map(|series| &series["count"]));
-            if error(series) > most_error || !counts.contains(&Some(&series["count"])) {
+            let counts = [was, will_be].map(|series| series.map(count));
+            if error(series) > most_error || !counts.contains(&Some(count(series))) {
                 return Err(format!("{name} is bounded: {series}"));
             }
             continue;
@@ -171,6 +187,11 @@ pub fn check_together(now: &Told, before: &Told, after: &Told) -> Result<(), Str
     }
 }
 
+/// Observations of a histogram, or updates of a group.
+fn count(series: &Value) -> &Value {
+    series.get("count").unwrap_or(&series["updates"])
+}
+
 /// By how much a series may be off.
 fn error(series: &Value) -> u64 {
     if series["quality"] == "bounded" {
@@ -194,9 +215,13 @@ fn show(series: Option<&Value>) -> String {
 }
 
 /// The numbers of a series: the value of a counter, number, gauge or time mark; the streak of a state; count and sum of a histogram; the
-/// count of samples and of events.
+/// count of samples and of events; updates of a group, and the sum of its fields.
 fn numbers(told: &Told, name: &str) -> Option<(f64, f64)> {
     let series = told.values().find(|series| series["name"] == name)?;
+    if let Some(fields) = series["fields"].as_object() {
+        let sum = fields.values().map(Value::as_f64).sum::<Option<f64>>()?;
+        return Some((series["updates"].as_f64()?, sum));
+    }
     match (
         series.get("count").or_else(|| series.get("written")),
         series.get("states"),

@@ -168,6 +168,40 @@ operations! {
         Box::new(move || handles.recent.record_at(scene::RECENT_NS + 9, 9.0))
     };
     "sample_invalid", "a value that is no sample", Changes, Effect::None, |path| on_handles(path, |handles| handles.recent.record(f64::NAN));
+    "group_add", "an update of a group", Changes, adds("deliveries", 1.0, 6.0), |path| on_handles(path, |handles| handles.deliveries.add(scene::DELIVERY));
+    "group_round", "an update of a group whose copies went round", Changes, adds("deliveries", 1.0, 6.0), |path| {
+        let (segment, handles) = scene::furnish(path).unwrap();
+        std::mem::forget(segment);
+        (0..70).for_each(|_| handles.deliveries.add(scene::DELIVERY));
+        Box::new(move || handles.deliveries.add(scene::DELIVERY))
+    };
+    "group_shared", "an update of a group without a lane: all are taken", Shares, adds("deliveries", 1.0, 6.0), |path| {
+        let (segment, handles) = scene::furnish(path).unwrap();
+        let handles: &'static Handles = Box::leak(Box::new(handles));
+        let (ready, is_ready) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            handles.whole.inc();
+            ready.send(()).unwrap();
+            std::thread::park();
+        });
+        is_ready.recv().unwrap();
+        std::mem::forget(segment);
+        Box::new(move || {
+            std::thread::spawn(|| handles.deliveries.add(scene::DELIVERY)).join().unwrap();
+        })
+    };
+    "first_update", "the first update of a group: its block is committed", Changes, adds("deliveries", 1.0, 6.0), |path| {
+        let segment = scene::open(path).unwrap();
+        let handles = Handles::register(&segment).unwrap();
+        handles.whole.inc();
+        std::mem::forget(segment);
+        Box::new(move || handles.deliveries.add(scene::DELIVERY))
+    };
+    "register_group", "a new group", Keeps, Effect::None, |path| {
+        let (segment, handles) = scene::furnish(path).unwrap();
+        std::mem::forget(handles);
+        Box::new(move || std::mem::forget(segment.group("new").fields(["a", "b"]).register().unwrap()))
+    };
     "record_shared", "a record without a lane: all are taken", Shares, adds("timed", 1.0, 0.005), |path| {
         let (segment, handles) = scene::furnish(path).unwrap();
         let handles: &'static Handles = Box::leak(Box::new(handles));
@@ -355,7 +389,15 @@ operations! {
 }
 
 /// What can be reset of the scene.
-const COUNTED: &[&str] = &["whole", "float", "timed", "size", "classic", "balance"];
+const COUNTED: &[&str] = &[
+    "whole",
+    "float",
+    "timed",
+    "size",
+    "classic",
+    "balance",
+    "deliveries",
+];
 
 /// What each side of `register_race` counts.
 pub const RACER_ADDS: u64 = 3;

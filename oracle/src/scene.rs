@@ -6,8 +6,8 @@ use std::time::Duration;
 use shmetrics::error::{OpenError, RegisterError};
 use shmetrics::events::{EventWriter, FieldKind, Value};
 use shmetrics::{
-    Counter, FloatCounter, FloatGauge, FloatHistogram, Gauge, Histogram, InFlight, Merge, Number, Samples,
-    Segment, SegmentOptions, State, Text, TimeMark, Unit,
+    Counter, FloatCounter, FloatGauge, FloatHistogram, Gauge, Group, Histogram, InFlight, Merge, Number,
+    Samples, Segment, SegmentOptions, State, Text, TimeMark, Unit,
 };
 
 /// Two processes, two threads; room for the series below and a few more.
@@ -15,7 +15,7 @@ pub fn options() -> SegmentOptions {
     SegmentOptions::default()
         .process_slots(2)
         .lanes(2)
-        .series(16)
+        .series(24)
         .text_length(2048)
         .counters(8)
         .gauges(8)
@@ -42,6 +42,7 @@ pub struct Handles {
     pub health: State,
     pub balance: Number,
     pub recent: Samples,
+    pub deliveries: Group<3>,
     pub working: InFlight,
     pub phase: Text,
 }
@@ -102,6 +103,10 @@ impl Handles {
                 .register()?,
             balance: segment.number("balance").register()?,
             recent: segment.samples("recent").keep(2).register()?,
+            deliveries: segment
+                .group("deliveries")
+                .fields(["ok", "failed", "bytes"])
+                .register()?,
             working: segment.in_flight("working").capacity(8).register()?,
             phase: segment.text("phase").capacity(40).register()?,
         })
@@ -134,14 +139,19 @@ impl Handles {
         self.balance.add(-4);
         self.recent.record_at(RECENT_NS, 2.5);
         self.phase.set_at_ns(PHASE, 1);
+        self.deliveries.add(DELIVERY);
     }
 }
+
+/// What each update adds to the fields of the group: they fit each other after each.
+pub const DELIVERY: [u64; 3] = [1, 2, 3];
 
 /// Keys that are in flight when a segment is furnished.
 pub const HELD: [&str; 2] = ["held", "held, too"];
 
-/// What [`Handles::use_all`] adds: to a counter, to events written, or to samples; to count and sum of a histogram.
-pub const ADDS: [(&str, f64, f64); 8] = [
+/// What [`Handles::use_all`] adds: to a counter, to events written, or to samples; to count and sum of a histogram; to updates of a group, and to
+/// all its fields.
+pub const ADDS: [(&str, f64, f64); 9] = [
     ("whole", 5.0, 0.0),
     ("float", 0.5, 0.0),
     ("timed", 3.0, 0.342),
@@ -150,6 +160,7 @@ pub const ADDS: [(&str, f64, f64); 8] = [
     ("jobs", 1.0, 0.0),
     ("balance", -4.0, 0.0),
     ("recent", 1.0, 0.0),
+    ("deliveries", 1.0, 6.0),
 ];
 
 /// When samples are recorded: always at the same time, so that the same ones are shown.

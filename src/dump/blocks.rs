@@ -2,7 +2,7 @@
 
 use super::content::{Content, Series};
 use super::walk::Walk;
-use super::{events, in_flight, meaning, samples, text};
+use super::{events, group, in_flight, meaning, samples, text};
 use crate::layout::block::*;
 use crate::layout::fields::{Field, structure};
 use crate::layout::kind::Space;
@@ -53,6 +53,10 @@ pub(super) fn shared<E>(walk: &mut Walk<'_, E>, content: &Content<'_>) -> Result
             text::block(walk, content, &part.owner, part.start, shape)?;
             continue;
         }
+        if let Some(shape) = series.record.group() {
+            group::block(walk, content, &part.owner, part.start, &shape, true)?;
+            continue;
+        }
         if let Buckets::InFlight(shape) = series.record.buckets {
             in_flight::table(walk, content, &part.owner, part.start, shape)?;
             continue;
@@ -78,6 +82,9 @@ pub(super) fn lane<E>(
     }
     if let Some(shape) = series.record.samples() {
         return samples::block(walk, content, owner, start, &shape);
+    }
+    if let Some(shape) = series.record.group() {
+        return group::block(walk, content, owner, start, &shape, false);
     }
     if !series.record.kind.is_histogram() {
         // It has nothing in lanes.

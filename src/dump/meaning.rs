@@ -149,6 +149,7 @@ pub(super) fn number(kind: Kind, value: u64) -> String {
         Kind::CounterU64 | Kind::HistogramInteger | Kind::Events | Kind::Text | Kind::InFlight => {
             value.to_string()
         }
+        Kind::Group => value.to_string(),
         Kind::GaugeI64 | Kind::Number => (value as i64).to_string(),
         Kind::TimeMark => time(value),
         Kind::State => {

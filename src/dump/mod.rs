@@ -23,6 +23,7 @@ mod blocks;
 mod cells;
 mod content;
 mod events;
+mod group;
 mod in_flight;
 mod meaning;
 mod resets;

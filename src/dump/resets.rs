@@ -57,7 +57,7 @@ fn one<E>(walk: &mut Walk<'_, E>, content: &Content<'_>, table: u64) -> Result<(
         let is_reset = times
             .get(series.number as usize - 1)
             .is_some_and(|time| *time != 0);
-        if is_reset && series.record.kind.is_histogram() {
+        if is_reset && series.record.kind.has_reset_block() {
             let owner = format!("{name}, record {}", series.number);
             let at = geometry.reset_block_offset(table, series.placement);
             blocks::baseline(walk, content, &owner, at, series)?;

@@ -4,6 +4,7 @@ use core::marker::PhantomData;
 use std::sync::Arc;
 
 use super::family::Family;
+use super::group::Group;
 use super::handle::{Instrument, IsGauge, IsHistogram, Parameters, Place};
 use super::histogram::Histogram;
 use super::in_flight::InFlight;
@@ -13,6 +14,7 @@ use super::text::Text;
 use super::time_mark::TimeMark;
 use crate::buckets::{Classic, Exponential};
 use crate::error::RegisterError;
+use crate::layout::group::{self, GroupShape};
 use crate::layout::in_flight::{InFlightShape, MAX_IN_FLIGHT};
 use crate::layout::kind::{Kind, Merge};
 use crate::layout::labels;
@@ -54,6 +56,7 @@ pub struct Builder<'a, I> {
     factor: Option<f64>,
     ring_slots: u8,
     samples: u64,
+    fields: Vec<&'a str>,
     entries: u64,
     text: u64,
     limit: u64,
@@ -76,6 +79,7 @@ impl<'a, I: Instrument> Builder<'a, I> {
             factor: None,
             ring_slots: DEFAULT_RING_SLOTS,
             samples: DEFAULT_SAMPLES,
+            fields: Vec::new(),
             entries: InFlightShape::DEFAULT.entries() as u64,
             text: TextShape::DEFAULT.capacity() as u64,
             limit: Family::<I, 1>::DEFAULT_LIMIT,
@@ -249,6 +253,13 @@ impl<'a, I: Instrument> Builder<'a, I> {
             })?),
             _ => None,
         };
+        let fields = match kind {
+            Kind::Group => group::encode(&self.fields).map_err(|source| RegisterError::Fields {
+                name: name.clone(),
+                source,
+            })?,
+            _ => String::new(),
+        };
         let in_flight = match kind {
             Kind::InFlight => Some(InFlightShape::with_entries(self.entries).ok_or(
                 RegisterError::Entries {
@@ -296,6 +307,8 @@ impl<'a, I: Instrument> Builder<'a, I> {
             ring_slots: if kind.is_histogram() { self.ring_slots } else { 0 },
             samples,
             text,
+            group: GroupShape::new(self.fields.len()),
+            fields,
             in_flight,
         })
     }
@@ -405,6 +418,15 @@ impl Builder<'_, Text> {
     }
 }
 
+impl<'a, const N: usize> Builder<'a, Group<N>> {
+    /// What is counted together, 1 to 15 names of 1 to 63 letters, digits, `_`, `.` and `-`, in the order in which
+    /// [`add`](Group::add) takes the amounts. Other fields for an existing series are a revision of it: readers add up those of one name.
+    pub fn fields(mut self, names: [&'a str; N]) -> Self {
+        self.fields = names.to_vec();
+        self
+    }
+}
+
 impl Builder<'_, InFlight> {
     /// Keys that can be in flight or parked at a time, over all processes: 1 to 32,768, rounded up to a power of two; default 512. Each
     /// costs 144 bytes, once per segment. Let it be a few times what you expect: a key whose bucket of
@@ -449,9 +471,11 @@ pub(super) fn make<I: Instrument>(
         text: parameters.text,
         in_flight: parameters.in_flight,
         events: None,
-        extra: match parameters.statuses.is_empty() {
-            true => &parameters.bounds,
-            false => &parameters.statuses,
+        group: parameters.group,
+        extra: match parameters.kind {
+            Kind::State => &parameters.statuses,
+            Kind::Group => parameters.fields.as_bytes(),
+            _ => &parameters.bounds,
         },
         ring_slots: parameters.ring_slots,
         samples: parameters.samples,

@@ -259,6 +259,7 @@ impl<'a> EventsBuilder<'a> {
             factor: 1.0,
             exponential: None,
             events: Some(shape),
+            group: None,
             extra: text.as_bytes(),
             ring_slots: 0,
             samples: None,

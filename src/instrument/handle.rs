@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::counter::{Counter, FloatCounter};
 use super::gauge::{Cell, FloatGauge, Gauge};
+use super::group::{Fields, Group};
 use super::histogram::{FloatHistogram, Histogram};
 use super::in_flight::{InFlight, Table};
 use super::number::Number;
@@ -13,6 +14,7 @@ use super::state::State;
 use super::text::{Text, TextBlock};
 use super::time_mark::TimeMark;
 use crate::buckets::{Classic, Exponential, Indexer};
+use crate::layout::group::GroupShape;
 use crate::layout::in_flight::InFlightShape;
 use crate::layout::kind::{Kind, Merge};
 use crate::layout::samples::SamplesShape;
@@ -33,6 +35,8 @@ pub struct Parameters {
     pub(super) ring_slots: u8,
     pub(super) samples: Option<SamplesShape>,
     pub(super) text: Option<TextShape>,
+    pub(super) group: Option<GroupShape>,
+    pub(super) fields: String,
     pub(super) in_flight: Option<InFlightShape>,
 }
 
@@ -227,6 +231,22 @@ instrument!(
         })
     }
 );
+
+impl<const N: usize> sealed::Sealed for Group<N> {}
+impl<const N: usize> Instrument for Group<N> {
+    fn kind(_: bool) -> Kind {
+        Kind::Group
+    }
+    fn noop() -> Self {
+        Group::new(Fields::noop())
+    }
+    fn make(place: Place<'_>) -> Self {
+        Group::new(match place.parameters.group {
+            Some(shape) => Fields::new(place.attachment, place.placement, shape),
+            None => Fields::noop(),
+        })
+    }
+}
 
 instrument!(
     Text,

@@ -6,7 +6,7 @@
 //! | `handle` | how a registered series becomes a handle |
 //! | `series` | what every handle points to: one place word, loaded once per operation |
 //! | `block` | this thread's block of a series |
-//! | `counter`, `gauge`, `histogram`, `number`, `samples`, `time_mark`, `state` | the handles |
+//! | `counter`, `gauge`, `histogram`, `number`, `samples`, `group`, `time_mark`, `state` | the handles |
 //! | `events`, `event_ring` | events with named fields, and the ring that they go into |
 //! | `text` | a text that is replaced as a whole |
 //! | `in_flight` | what is being worked on, over all processes |
@@ -25,6 +25,7 @@ mod event_ring;
 mod events;
 mod family;
 mod gauge;
+mod group;
 mod handle;
 mod histogram;
 mod in_flight;
@@ -42,6 +43,7 @@ pub use counter::{Counter, FloatCounter};
 pub use events::{EventWriter, Events, EventsBuilder, Value as EventValue};
 pub use family::Family;
 pub use gauge::{FloatGauge, Gauge};
+pub use group::Group;
 pub use handle::{Instrument, IsGauge, IsHistogram};
 pub use histogram::{FloatHistogram, Histogram};
 pub use in_flight::{EndedKey, InFlight, InFlightToken};

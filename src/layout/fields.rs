@@ -234,6 +234,13 @@ pub const STRUCTURES: &[Structure] = &[
         length: 8 * super::text::TEXT_START as u64,
         fields: super::text::SLOT_FIELDS,
     },
+    Structure {
+        name: "group block",
+        section: "9.16",
+        start: 0,
+        length: super::LINE_LENGTH,
+        fields: super::group::FIELDS,
+    },
 ];
 
 /// The structure of this name; `None` if there is none.

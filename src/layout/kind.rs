@@ -33,6 +33,8 @@ pub enum Kind {
     Events = 12,
     /// A text that is replaced as a whole. One block in the shared lane.
     Text = 13,
+    /// Fields that are counted together, of which readers see all of an update or nothing. One block per lane.
+    Group = 14,
     /// What is being worked on, since when, for the how-manieth time and by whom. One block in the shared lane.
     InFlight = 15,
 }
@@ -56,7 +58,7 @@ pub enum Space {
 
 impl Kind {
     /// Every kind this version knows.
-    pub const ALL: [Kind; 14] = [
+    pub const ALL: [Kind; 15] = [
         Kind::CounterU64,
         Kind::CounterF64,
         Kind::GaugeI64,
@@ -70,6 +72,7 @@ impl Kind {
         Kind::Samples,
         Kind::Events,
         Kind::Text,
+        Kind::Group,
         Kind::InFlight,
     ];
 
@@ -94,6 +97,7 @@ impl Kind {
             Kind::Samples => "samples",
             Kind::Events => "events",
             Kind::Text => "text",
+            Kind::Group => "group",
             Kind::InFlight => "in_flight",
         }
     }
@@ -105,6 +109,7 @@ impl Kind {
             Kind::GaugeI64 | Kind::GaugeF64 | Kind::TimeMark | Kind::State => Space::Gauges,
             Kind::HistogramInteger | Kind::HistogramFloat | Kind::HistogramClassic => Space::Blocks,
             Kind::Samples | Kind::Events | Kind::Text | Kind::InFlight => Space::Blocks,
+            Kind::Group => Space::Blocks,
         }
     }
 
@@ -134,6 +139,11 @@ impl Kind {
     /// Is its block in the shared lane only?
     pub const fn is_shared_only(self) -> bool {
         matches!(self, Kind::Text | Kind::InFlight)
+    }
+
+    /// Has it a block in the reset tables, of what all lanes had together: a histogram, or a group.
+    pub const fn has_reset_block(self) -> bool {
+        self.is_histogram() || matches!(self, Kind::Group)
     }
 
     /// Is it one of the histogram kinds?

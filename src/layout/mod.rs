@@ -26,6 +26,7 @@ pub mod error_log;
 pub mod events;
 pub mod fields;
 pub mod geometry;
+pub mod group;
 pub mod header;
 pub mod in_flight;
 pub mod kind;

@@ -25,6 +25,7 @@ use super::block::BlockShape;
 use super::error::RecordError;
 use super::events::{EVENTS_SHARED_LENGTH, EventsShape, MAX_SCHEMA_LENGTH};
 use super::fields::fields;
+use super::group::{GROUP_SHARED_LENGTH, GroupShape, MAX_GROUP_NAMES_LENGTH};
 use super::in_flight::InFlightShape;
 use super::kind::{Kind, Merge, Space};
 use super::samples::SamplesShape;
@@ -175,6 +176,8 @@ pub enum Buckets {
     Events(EventsShape, TextRange),
     /// No buckets: a text, and how long it may be.
     Text(TextShape),
+    /// No buckets: the fields of a group, and where their names are.
+    Group(GroupShape, TextRange),
     /// No buckets of a histogram, but those of a table of what is in flight.
     InFlight(InFlightShape),
 }
@@ -185,6 +188,7 @@ impl Buckets {
         match self {
             Buckets::None | Buckets::Events(..) | Buckets::Samples(_) => 0,
             Buckets::Text(_) | Buckets::InFlight(_) => 0,
+            Buckets::Group(..) => 0,
             Buckets::Exponential(parameters) => parameters.buckets(),
             Buckets::Classic(bounds) => bounds.length as usize / WORD_LENGTH as usize + 1,
         }
@@ -257,6 +261,9 @@ impl Record {
                     Buckets::Events(shape, schema) => {
                         (words[BUCKETS_WORD], words[EXTRA_WORD]) = (shape.pack(), schema.pack());
                     }
+                    Buckets::Group(shape, names) => {
+                        (words[BUCKETS_WORD], words[EXTRA_WORD]) = (shape.pack(), names.pack());
+                    }
                 }
                 if series.kind == Kind::State {
                     words[EXTRA_WORD] = series.statuses.pack();
@@ -325,6 +332,12 @@ impl Record {
                 Buckets::Events(shape, schema)
             }
             Kind::Text => Buckets::Text(TextShape::new(words[BUCKETS_WORD]).ok_or(bad_buckets)?),
+            Kind::Group => {
+                let shape = GroupShape::unpack(words[BUCKETS_WORD]).ok_or(bad_buckets)?;
+                let most = MAX_GROUP_NAMES_LENGTH;
+                let names = TextRange::validate(words[EXTRA_WORD], "fields", (1, most), geometry)?;
+                Buckets::Group(shape, names)
+            }
             Kind::InFlight => {
                 Buckets::InFlight(InFlightShape::unpack(words[BUCKETS_WORD]).ok_or(bad_buckets)?)
             }
@@ -345,6 +358,7 @@ impl Record {
             Buckets::Samples(shape) => shape.length(),
             Buckets::Events(shape, _) => shape.length(),
             Buckets::Text(shape) => shape.length(),
+            Buckets::Group(shape, _) => shape.length(),
             Buckets::InFlight(shape) => shape.length(),
             _ => BlockShape::new(buckets.count(), usize::from(ring_slots)).length(),
         };
@@ -384,6 +398,14 @@ impl SeriesRecord {
         }
     }
 
+    /// Its fields, if it is a group; `None` for other kinds.
+    pub fn group(&self) -> Option<GroupShape> {
+        match self.buckets {
+            Buckets::Group(shape, _) => Some(shape),
+            _ => None,
+        }
+    }
+
     /// Bytes of its block that are used in the shared lane; 0 for kinds without one.
     pub fn shared_length(&self) -> u64 {
         match self.buckets {
@@ -392,15 +414,17 @@ impl SeriesRecord {
             Buckets::Text(shape) => shape.length(),
             Buckets::InFlight(shape) => shape.length(),
             Buckets::Events(..) => EVENTS_SHARED_LENGTH,
+            Buckets::Group(..) => GROUP_SHARED_LENGTH,
             _ => self.shape().shared_length(),
         }
     }
 
-    /// Its block, if it is a histogram; else an empty one.
+    /// Its block, if it is a histogram, or what a reset keeps of it, if it is a group; else an empty one.
     pub fn shape(&self) -> BlockShape {
         match self.buckets {
             Buckets::None | Buckets::Events(..) | Buckets::Samples(_) => BlockShape::new(0, 0),
             Buckets::Text(_) | Buckets::InFlight(_) => BlockShape::new(0, 0),
+            Buckets::Group(shape, _) => shape.baseline(),
             _ => BlockShape::new(self.buckets.count(), usize::from(self.ring_slots)),
         }
     }

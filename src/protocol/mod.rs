@@ -15,6 +15,7 @@
 //! | [`events`] | a ring of events per lane, of which each reader gets every one once or counts it as lost |
 //! | [`samples`] | the last values, in a ring per lane |
 //! | [`text`] | a text that is replaced as a whole, by anyone: one word says which of eight slots has it |
+//! | [`group`] | fields that are counted together: copies of which some are always whole |
 //! | [`in_flight`] | entries of what is being worked on: one word says who, and for the how-manieth time |
 //! | [`reset`] | two tables of baselines, of which one word says which is in force |
 //!
@@ -23,6 +24,7 @@
 pub mod error_log;
 pub mod events;
 pub mod gauge;
+pub mod group;
 pub mod histogram;
 pub mod ids;
 pub mod in_flight;

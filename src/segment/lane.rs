@@ -17,7 +17,7 @@ use super::attachment::Attachment;
 use super::commit::commit;
 use super::error_log;
 use super::liveness::Liveness;
-use super::registry::{for_each_block, for_each_event_ring, for_each_samples};
+use super::registry::{for_each_block, for_each_event_ring, for_each_group, for_each_samples};
 use super::thread;
 use crate::layout::block::{BASELINE_COUNT, BASELINE_SUM, COUNT, SUM};
 use crate::layout::directory::*;
@@ -27,7 +27,7 @@ use crate::layout::header::{
     ADOPTIONS_OFFSET, ANOMALIES_OFFSET, COUNTER_PLACEMENT_OFFSET, LOSS_LANES_OFFSET,
 };
 use crate::layout::samples::{SAMPLES_BASELINE, SAMPLES_ENDED};
-use crate::protocol::{events, histogram, placement};
+use crate::protocol::{events, group, histogram, placement};
 use crate::sync::{AcqRel, Acquire, AtomicU64, Relaxed, Release};
 
 /// After a refused claim this many operations use the shared lane before it is tried again: a claim costs some microseconds.
@@ -284,6 +284,12 @@ fn write_baseline(attachment: &Attachment, lane: u64, last: u64, tag: OwnerTag) 
             let start = lane_offset + geometry.lane_blocks_offset + placement;
             let block = attachment.words_at(start, shape.words());
             block[SAMPLES_BASELINE].store(block[SAMPLES_ENDED].load(Relaxed), Relaxed);
+        }
+    });
+    for_each_group(attachment, |placement, shape| {
+        if bit(bitmap, placement / BLOCK_GRANULE_LENGTH) {
+            let start = lane_offset + geometry.lane_blocks_offset + placement;
+            group::note_baseline(attachment.words_at(start, shape.words()), &shape);
         }
     });
     owner_of_baseline.store(tag.0, Relaxed);

@@ -60,8 +60,8 @@ use self::replace::Old;
 use crate::error::{LayoutError, OpenError};
 use crate::instrument::{Builder, EventsBuilder};
 use crate::instrument::{
-    Counter, FloatCounter, FloatGauge, FloatHistogram, Gauge, Histogram, InFlight, Number, Samples, State,
-    Text, TimeMark,
+    Counter, FloatCounter, FloatGauge, FloatHistogram, Gauge, Group, Histogram, InFlight, Number, Samples,
+    State, Text, TimeMark,
 };
 use crate::layout::geometry::Capacities;
 use crate::layout::header::{NEXT_ID_OFFSET, RETIRED_OFFSET};
@@ -339,6 +339,11 @@ impl Segment {
 
     /// The last values of something, for percentiles over them.
     pub fn samples<'a>(&'a self, name: &'a str) -> Builder<'a, Samples> {
+        Builder::new(self.attachment.as_ref(), name)
+    }
+
+    /// Fields that are counted together, of which readers see all of an update or nothing.
+    pub fn group<'a, const N: usize>(&'a self, name: &'a str) -> Builder<'a, Group<N>> {
         Builder::new(self.attachment.as_ref(), name)
     }
 

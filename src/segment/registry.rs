@@ -13,7 +13,8 @@ mod visit;
 
 use self::tables::Tables;
 pub(crate) use self::visit::{
-    for_each_block, for_each_event_ring, for_each_gauge, for_each_samples, number_at, recover_records,
+    for_each_block, for_each_event_ring, for_each_gauge, for_each_group, for_each_samples, number_at,
+    recover_records,
 };
 use super::attachment::Attachment;
 use super::commit::{Refused, commit};
@@ -21,6 +22,7 @@ use super::host;
 use crate::error::RegisterError;
 use crate::layout::block::BlockShape;
 use crate::layout::events::{EVENTS_SHARED_LENGTH, EventsShape};
+use crate::layout::group::{GROUP_SHARED_LENGTH, GroupShape};
 use crate::layout::header::*;
 use crate::layout::in_flight::InFlightShape;
 use crate::layout::kind::{Kind, Merge, Space};
@@ -58,7 +60,10 @@ pub(crate) struct SeriesKey<'a> {
     pub(crate) text: Option<TextShape>,
     /// Parameters of a ring of events, or none.
     pub(crate) events: Option<EventsShape>,
-    /// Classic bounds, as the bytes of their words, the statuses of a state, encoded, or the schema of events; empty for other kinds.
+    /// How many fields a group has, or none.
+    pub(crate) group: Option<GroupShape>,
+    /// Classic bounds, as the bytes of their words, the statuses of a state, encoded, the schema of events, or the fields of a
+    /// group; empty for other kinds.
     pub(crate) extra: &'a [u8],
     pub(crate) ring_slots: u8,
     /// How many samples are shown, or none.
@@ -181,9 +186,10 @@ pub(crate) fn register_series(
         (Some(parameters), ..) => pack_exponential(parameters),
         (_, Some(events), _) => events.pack(),
         (.., Some(samples)) => samples.shown() as u64,
-        _ => match key.text {
-            Some(shape) => shape.pack(),
-            None => key.in_flight.map_or(0, InFlightShape::pack),
+        _ => match (key.text, key.group) {
+            (Some(shape), _) => shape.pack(),
+            (_, Some(shape)) => shape.pack(),
+            _ => key.in_flight.map_or(0, InFlightShape::pack),
         },
     };
     let matches = |number: u64| {
@@ -275,7 +281,10 @@ fn publish_series(
             (.., Some(shape), _) => Buckets::InFlight(shape),
             (.., Some(shape)) => Buckets::Text(shape),
             _ if key.extra.is_empty() || key.kind == Kind::State => Buckets::None,
-            _ => Buckets::Classic(extra),
+            _ => match key.group {
+                Some(shape) => Buckets::Group(shape, extra),
+                None => Buckets::Classic(extra),
+            },
         },
         statuses: match key.kind {
             Kind::State => extra,
@@ -311,6 +320,9 @@ fn block_lengths(key: &SeriesKey<'_>) -> Option<(u64, u64)> {
     if let Some(shape) = key.in_flight {
         return Some((shape.length(), shape.length()));
     }
+    if let Some(shape) = key.group {
+        return Some((shape.length(), GROUP_SHARED_LENGTH));
+    }
     match key.events {
         Some(shape) => Some((shape.length(), EVENTS_SHARED_LENGTH)),
         None => block_shape_of(key).map(|shape| (shape.length(), shape.shared_length())),
@@ -325,6 +337,7 @@ fn full(key: &SeriesKey<'_>, capacity: u64, option: &'static str) -> RegisterErr
         Space::Blocks if key.kind == Kind::InFlight => "table of what is in flight",
         Space::Blocks if key.kind.is_histogram() => "histogram block",
         Space::Blocks if key.kind == Kind::Events => "ring of events",
+        Space::Blocks if key.kind == Kind::Group => "group",
         Space::Blocks => "block",
     };
     RegisterError::Full {

@@ -38,11 +38,11 @@ struct Table {
     /// Of counters, by group.
     whole: Vec<u64>,
     float: Vec<Compensated>,
-    /// Of histograms, by ordinal. Boxes stay for good, so that the next reset is taken up without allocating.
+    /// Of histograms and groups, by ordinal. Boxes stay for good, so that the next reset is taken up without allocating.
     blocks: Vec<Option<Box<Block>>>,
 }
 
-/// The baseline of a histogram.
+/// The baseline of a histogram; or of a group, whose fields are buckets, as is the number of its updates.
 #[derive(Debug, Default)]
 pub(super) struct Block {
     /// Was it reset at all?
@@ -123,20 +123,20 @@ impl Baselines {
         self.table.float.get(group).map_or(0.0, Compensated::total)
     }
 
-    /// What is subtracted from a histogram; `None` if it was not reset.
+    /// What is subtracted from a histogram or a group; `None` if it was not reset.
     pub(super) fn block(&self, member: &Member) -> Option<&Block> {
         let block = self.table.blocks.get(member.ordinal)?.as_deref();
         block.filter(|block| block.is_reset)
     }
 }
 
-/// Counters, numbers and histograms, and when something happened last. A gauge says what is, not what was counted since; samples are the
+/// Counters, numbers, histograms and groups, and when something happened last. A gauge says what is, not what was counted since; samples are the
 /// last ones, whatever came before; events are told, not
 /// counted, texts are facts, and keys are in flight or not; and of what happened first the cells know nothing later.
 pub(crate) fn can_be_reset(kind: Kind, rule: Merge) -> bool {
     match kind.space() {
         Space::Gauges => kind == Kind::TimeMark && rule == Merge::Max,
-        Space::Blocks => kind.is_histogram(),
+        Space::Blocks => kind.has_reset_block(),
         Space::Counters => true,
     }
 }
@@ -158,7 +158,7 @@ impl Table {
                 if since.is_none_or(|since| *since == 0) || kind.space() == Space::Gauges {
                     continue;
                 }
-                if kind.is_histogram() {
+                if kind.has_reset_block() {
                     let start = at(geometry.reset_block_offset(table, member.placement));
                     let length = (member.shape.shared_length() / WORD_LENGTH) as usize;
                     let block = self.blocks[member.ordinal].get_or_insert_default();
@@ -186,7 +186,7 @@ impl Table {
         self.whole.resize(groups, 0);
         self.float.clear();
         self.float.resize(groups, Compensated::default());
-        self.blocks.resize_with(catalog.histograms(), || None);
+        self.blocks.resize_with(catalog.blocks(), || None);
         for block in self.blocks.iter_mut().flatten() {
             block.is_reset = false;
         }

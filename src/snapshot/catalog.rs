@@ -33,7 +33,7 @@ pub(super) struct Member {
     pub(super) series: SeriesRecord,
     /// Where its cell is: unit of counters and gauges, byte offset of blocks.
     pub(super) placement: u64,
-    /// Its block; empty for counters and gauges.
+    /// Its block, of a group what a reset keeps of it; empty for other kinds.
     pub(super) shape: BlockShape,
     /// Its buckets; `None` for counters and gauges.
     pub(super) scheme: Option<BucketScheme>,
@@ -42,7 +42,9 @@ pub(super) struct Member {
     pub(super) schema: Option<Arc<[Arc<EventKind>]>>,
     /// The statuses of a state; empty for other kinds.
     pub(super) statuses: Arc<[Status]>,
-    /// Its place among all histogram members, which never changes: where the reader keeps what it read of it.
+    /// The names of a group's fields; empty for other kinds.
+    pub(super) fields: Arc<[Arc<str>]>,
+    /// Its place among all members that are histograms or groups, which never changes: where the reader keeps what it read of it.
     pub(super) ordinal: usize,
 }
 
@@ -53,6 +55,8 @@ pub(super) struct Group {
     pub(super) description: Arc<Description>,
     /// The buckets of the output; `None` for counters and gauges.
     pub(super) scheme: Option<BucketScheme>,
+    /// Names of fields, those of all members, each once; empty for what is no group.
+    pub(super) fields: Vec<Arc<str>>,
     /// Oldest first.
     members: Vec<Member>,
 }
@@ -90,6 +94,12 @@ impl Group {
                 }
                 (_, newer) => newer,
             });
+        let mut fields: Vec<Arc<str>> = Vec::new();
+        for name in self.members.iter().flat_map(|member| &*member.fields) {
+            if !fields.contains(name) {
+                fields.push(Arc::clone(name));
+            }
+        }
         // The start of what is shown: where classic buckets change, the count starts anew and so must its start time.
         let created_ns = self
             .shown()
@@ -97,7 +107,10 @@ impl Group {
             .map(|member| member.series.created_ns)
             .min()
             .unwrap_or(0);
-        if self.description.created_ns != created_ns {
+        // What shows other fields is described anew, so that whoever prepared something for the old ones notices.
+        let is_other = self.members.len() > 1 && fields != self.fields;
+        self.fields = fields;
+        if self.description.created_ns != created_ns || is_other {
             self.description = Arc::new(Description {
                 created_ns,
                 ..Description::clone(&self.description)
@@ -132,7 +145,7 @@ pub(super) struct Catalog {
     counters_f64: Vec<CounterCell>,
     numbers: Vec<CounterCell>,
     counter_words: usize,
-    histograms: usize,
+    blocks: usize,
     /// What the next records are compared with.
     validation: Validation,
     /// Ascending by record; each once.
@@ -207,9 +220,9 @@ impl Catalog {
         self.counter_words
     }
 
-    /// Histogram members in all: every ordinal is below.
-    pub(super) fn histograms(&self) -> usize {
-        self.histograms
+    /// Members that are histograms or groups, in all: every ordinal is below.
+    pub(super) fn blocks(&self) -> usize {
+        self.blocks
     }
 
     /// Records that were passed over.
@@ -303,9 +316,10 @@ impl Catalog {
                 .schema
                 .map(|schema| schema.kinds.into_iter().map(Arc::new).collect()),
             statuses: texts.statuses,
-            ordinal: self.histograms,
+            fields: texts.fields,
+            ordinal: self.blocks,
         };
-        self.histograms += usize::from(series.kind.is_histogram());
+        self.blocks += usize::from(series.kind.has_reset_block());
         let index = *self
             .keys
             .entry((series.family, texts.encoded))
@@ -314,6 +328,7 @@ impl Catalog {
             self.groups.push(Group {
                 description: Arc::new(description),
                 scheme: None,
+                fields: Vec::new(),
                 members: Vec::new(),
             });
         }

@@ -12,6 +12,7 @@ use crate::buckets::Classic;
 use crate::layout::error::RecordError;
 use crate::layout::events::Schema;
 use crate::layout::geometry::Geometry;
+use crate::layout::group;
 use crate::layout::kind::{Kind, Space};
 use crate::layout::record::*;
 use crate::layout::statuses::{self, Status};
@@ -47,6 +48,8 @@ pub(crate) struct SeriesTexts {
     pub(crate) schema: Option<Schema>,
     /// The statuses of a state; empty for other kinds.
     pub(crate) statuses: Arc<[Status]>,
+    /// The names of a group's fields; empty for other kinds.
+    pub(crate) fields: Arc<[Arc<str>]>,
 }
 
 impl<'a> Contents<'a> {
@@ -98,6 +101,7 @@ impl<'a> Contents<'a> {
         match series.buckets {
             Buckets::None | Buckets::Events(..) | Buckets::Samples(_) => Ok(None),
             Buckets::Text(_) | Buckets::InFlight(_) => Ok(None),
+            Buckets::Group(..) => Ok(None),
             Buckets::Exponential(parameters) => Ok(Some(BucketScheme::Exponential(parameters))),
             Buckets::Classic(range) => {
                 let bounds: Vec<f64> = self.text_words(range).into_iter().map(f64::from_bits).collect();
@@ -122,6 +126,17 @@ impl<'a> Contents<'a> {
         schema
             .map(Some)
             .ok_or(RecordError::BadEncoding { field: "schema" })
+    }
+
+    /// The names of a group's fields (V-29).
+    fn fields(&self, series: &SeriesRecord) -> Result<Arc<[Arc<str>]>, RecordError> {
+        let Buckets::Group(shape, range) = series.buckets else {
+            return Ok(Arc::new([]));
+        };
+        let text = String::from_utf8(self.text(range)).ok();
+        let names = text.as_deref().and_then(|text| group::decode(text, &shape));
+        let names = names.ok_or(RecordError::BadEncoding { field: "fields" })?;
+        Ok(names.into_iter().map(Arc::from).collect())
     }
 
     /// The statuses of a state (V-25).
@@ -175,12 +190,14 @@ impl Validation {
         let scheme = contents.scheme(series)?;
         let schema = contents.schema(series)?;
         let statuses = contents.statuses(series)?;
+        let fields = contents.fields(series)?;
         Ok(SeriesTexts {
             encoded,
             labels,
             scheme,
             schema,
             statuses,
+            fields,
         })
     }
 

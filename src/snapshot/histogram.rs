@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::buckets::{Bucket, Classic, Exponential, quantile, quantile_linear};
 
-/// How exact a histogram is.
+/// How exact a histogram, or a group, is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Quality {
@@ -16,6 +16,14 @@ pub enum Quality {
         /// Records the count may be off by.
         error: u64,
     },
+}
+
+/// Of what may be off by `error` records, or updates.
+pub(super) fn quality_of(error: u64) -> Quality {
+    match error {
+        0 => Quality::Exact,
+        error => Quality::Bounded { error },
+    }
 }
 
 /// The buckets of a histogram.

@@ -1,4 +1,4 @@
-//! Reading one histogram over all lanes.
+//! Reading one histogram over all lanes. And a group, of which the same is kept: see `group`.
 //!
 //! For every lane and member the last accepted state is kept: no answer is ever less than the one before, and what could not be
 //! read is answered by it, marked bounded. Rules for a lane:
@@ -23,10 +23,11 @@ pub(super) use self::total::Total;
 use super::baseline::Baselines;
 use super::catalog::{Group, Member};
 use super::merge::{self, Compensated, LaneSum};
-use super::{BucketScheme, Histogram, Quality, Window};
+use super::{BucketScheme, Histogram, Quality, Window, quality_of};
 use crate::layout::block::EPOCH;
 use crate::layout::directory::{LANE_INCARNATION_OFFSET, OwnerTag};
 use crate::layout::geometry::{BLOCK_GRANULE_LENGTH, Geometry};
+use crate::layout::group::GroupShape;
 use crate::protocol::histogram::State;
 use crate::sync::{Acquire, fence};
 use crate::words::ReadWords;
@@ -122,6 +123,43 @@ impl Memory {
         self.error
     }
 
+    /// Reads a group: the fields of the shared lane and of all lanes, added up. The number of updates is the last bucket.
+    pub(super) fn read_group(
+        &mut self,
+        member: &Member,
+        shape: &GroupShape,
+        source: Source<'_>,
+        into: &mut Total,
+    ) {
+        into.clear(member.shape.buckets);
+        let block = source.shared_block(member);
+        self.error = self
+            .shared
+            .read_shared_group(block, shape, source.torn, &mut self.attempt);
+        into.add(member, self.shared.shown(&member.shape, false));
+        for lane in source.lanes {
+            let Some(words) = source.block(lane, member) else {
+                continue;
+            };
+            let index = lane.number as usize - 1;
+            if self.lanes.len() <= index {
+                self.lanes.resize_with(index + 1, || None);
+            }
+            let cell = self.lanes[index].get_or_insert_default();
+            let error = cell.read_group(words, shape, source.torn, &mut self.attempt);
+            self.error = self.error.saturating_add(error);
+            into.add(member, cell.shown(&member.shape, false));
+        }
+    }
+
+    /// The fields of a group, and the number of updates, last shown of a lane.
+    pub(super) fn fields(&self, lane: &Lane, member: &Member) -> Option<&[u64]> {
+        let cell = self.lanes.get(lane.number as usize - 1)?.as_ref()?;
+        let fields = &cell.shown(&member.shape, false).buckets;
+        // Empty as long as nothing was read.
+        (fields.len() == member.shape.buckets).then_some(fields)
+    }
+
     /// Count and sum word last shown of a lane.
     pub(super) fn shown(&self, lane: &Lane, member: &Member, cut: bool) -> Option<(u64, u64)> {
         let cell = self.lanes.get(lane.number as usize - 1)?.as_ref()?;
@@ -147,14 +185,6 @@ struct WindowSum {
     /// Of all members, in the exported unit.
     total: Compensated,
     error: u64,
-}
-
-fn quality(error: u64) -> Quality {
-    if error == 0 {
-        Quality::Exact
-    } else {
-        Quality::Bounded { error }
-    }
 }
 
 /// Reads all members of a group over all lanes into `histogram`. `memories` are indexed by ordinal.
@@ -250,14 +280,14 @@ pub(super) fn fill(
         }
     }
     histogram.sum = sum.total();
-    histogram.quality = quality(error);
+    histogram.quality = quality_of(error);
     if histogram.count == 0 {
         // They may already include records that are not counted yet.
         (histogram.min, histogram.max) = (None, None);
     }
     for (window, sum) in histogram.windows.iter_mut().zip(&scratch.windows) {
         window.sum = sum.total.total();
-        window.quality = quality(sum.error);
+        window.quality = quality_of(sum.error);
     }
 }
 

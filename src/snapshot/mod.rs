@@ -28,6 +28,7 @@ mod catalog;
 pub(crate) mod contents;
 mod errors;
 pub(crate) mod events;
+mod group;
 mod histogram;
 pub(crate) mod in_flight;
 #[cfg(feature = "serde")]
@@ -54,6 +55,7 @@ pub use crate::layout::statuses::Status;
 
 pub(crate) use baseline::can_be_reset;
 pub use events::EventTotals;
+pub use group::{Group, GroupField};
 pub use histogram::{BucketScheme, Histogram, Quality, Window};
 pub use in_flight::{InFlight, InFlightEntry};
 pub use number::Number;
@@ -62,6 +64,8 @@ pub use reader::{Clocks, Reader};
 pub use samples::Samples;
 pub use text::Text;
 pub use time::rfc3339;
+
+use histogram::quality_of;
 
 /// Everything a segment says at one time. Reuse one with [`Reader::snapshot_into`]: then nothing is allocated once it is warm.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -209,6 +213,8 @@ pub enum Value {
     Events(EventTotals),
     /// A text that is replaced as a whole.
     Text(Box<Text>),
+    /// A group: fields that are counted together.
+    Group(Box<Group>),
     /// What is in flight.
     InFlight(Box<InFlight>),
 }
@@ -287,6 +293,8 @@ pub struct Process {
     /// The last values that this incarnation recorded in the lanes it has now: index into [`Snapshot::series`] and samples. Filled
     /// with [`values`](Self::values), which says where they belong among these.
     pub samples: Vec<(usize, Samples)>,
+    /// What this incarnation added to groups in the lanes it has now, as [`samples`](Self::samples).
+    pub groups: Vec<(usize, Group)>,
 }
 
 /// One process' part of a series.
@@ -315,6 +323,8 @@ pub enum PerProcess {
     },
     /// Samples: place in [`Process::samples`].
     Samples(usize),
+    /// A group: place in [`Process::groups`].
+    Group(usize),
 }
 
 /// What could not be done as asked, counted by cause over all processes.

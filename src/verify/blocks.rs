@@ -3,6 +3,7 @@
 use super::copies;
 use super::declared::{Entry, Series};
 use super::directories::Lane;
+use super::group;
 use super::pass::Pass;
 use super::report::Place;
 use super::samples;
@@ -62,6 +63,9 @@ pub(super) fn check(pass: &mut Pass<'_, '_>, lane: &Lane, entry: &Entry, series:
     pass.checked.blocks += 1;
     if let Some(shape) = series.record.samples() {
         return samples::check(pass, place, start, &shape, lane);
+    }
+    if let Some(shape) = series.record.group() {
+        return group::check(pass, place, start, &shape, lane);
     }
     let block = Block {
         place,

@@ -49,6 +49,7 @@ mod errors;
 mod events;
 mod findings;
 mod gauges;
+mod group;
 mod header;
 mod in_flight;
 mod index;

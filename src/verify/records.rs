@@ -196,8 +196,8 @@ fn check_ready(pass: &mut Pass<'_, '_>, number: u64, ready: u64, is_published: b
     }
 }
 
-/// S-4: no key twice. The key of a family is its name; that of a series its family, labels, ring slots, parameters, factor, and bounds or
-/// statuses.
+/// S-4: no key twice. The key of a family is its name; that of a series its family, labels, ring slots, parameters, factor, and bounds,
+/// statuses, schema or fields.
 fn check_keys(pass: &mut Pass<'_, '_>, declared: &Declared) {
     type Key = (u64, Vec<u8>, u8, [u64; 2], Vec<u64>);
     let mut keys: HashMap<Key, u64> = HashMap::new();
@@ -209,6 +209,7 @@ fn check_keys(pass: &mut Pass<'_, '_>, declared: &Declared) {
             (_, Some(Series { record, .. })) => {
                 let bounds = match record.buckets {
                     Buckets::Classic(range) | Buckets::Events(_, range) => pass.contents().text_words(range),
+                    Buckets::Group(_, range) => pass.contents().text_words(range),
                     _ => pass.contents().text_words(record.statuses),
                 };
                 let parameters = [entry.words[BUCKETS_WORD], entry.words[FACTOR_WORD]];

@@ -44,8 +44,8 @@ pub(super) fn check(pass: &mut Pass<'_, '_>, declared: &Declared) {
 }
 
 fn check_table(pass: &mut Pass<'_, '_>, declared: &Declared, table: u64, is_in_force: bool) {
-    let histograms = declared.placed(Space::Blocks);
-    for (entry, series, placement) in histograms.filter(|(_, series, _)| series.record.kind.is_histogram()) {
+    let blocks = declared.placed(Space::Blocks);
+    for (entry, series, placement) in blocks.filter(|(_, series, _)| series.record.kind.has_reset_block()) {
         let time = pass.load(pass.geometry.reset_since_offset(table, entry.number));
         let place = Place::ResetRecord {
             table,
@@ -63,7 +63,7 @@ fn check_table(pass: &mut Pass<'_, '_>, declared: &Declared, table: u64, is_in_f
     }
 }
 
-/// Only counters, histograms and last time marks that are there can have been reset.
+/// Only counters, histograms, groups and last time marks that are there can have been reset.
 fn check_times(pass: &mut Pass<'_, '_>, declared: &Declared, table: u64) {
     let reserved = pass.load(RESERVED_OFFSET);
     for number in 1..=pass.geometry.records {

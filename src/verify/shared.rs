@@ -3,6 +3,7 @@
 use super::blocks::check_line;
 use super::declared::{Declared, Series};
 use super::events;
+use super::group;
 use super::in_flight;
 use super::lanes::check_shared_counter;
 use super::pass::Pass;
@@ -33,6 +34,7 @@ pub(super) fn check(pass: &mut Pass<'_, '_>, declared: &Declared) {
         match (&series.record.buckets, series.record.samples()) {
             (Buckets::Events(..), _) => events::check_shared(pass, place, start),
             (Buckets::Text(shape), _) => texts::check(pass, *shape, place, start),
+            (Buckets::Group(shape, _), _) => group::check_shared(pass, place, start, shape),
             (Buckets::InFlight(shape), _) => in_flight::check(pass, *shape, place, start),
             (_, Some(shape)) => samples::check_shared(pass, place, start, &shape),
             _ => check_block(pass, series, place, start),

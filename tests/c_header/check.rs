@@ -49,6 +49,7 @@ pub fn program() -> String {
     calls::buckets(&mut out);
     calls::blocks(&mut out);
     calls::rings(&mut out);
+    calls::groups(&mut out);
     out.push_str("    return failures != 0;\n}\n");
     out
 }
@@ -62,7 +63,7 @@ fn compile_time(out: &mut String) {
         )
         .unwrap();
     };
-    let numbers: [(&str, u64); 64] = [
+    let numbers: [(&str, u64); 68] = [
         ("MAGIC", MAGIC),
         ("MAGIC_SWAPPED", MAGIC.swap_bytes()),
         ("VERSION", VERSION),
@@ -101,6 +102,10 @@ fn compile_time(out: &mut String) {
         ("MAX_STATUSES", 64),
         ("MAX_STATUS_NAME_LENGTH", 63),
         ("MAX_TEXT_CAPACITY", 4096),
+        ("MAX_GROUP_FIELDS", 15),
+        ("MAX_GROUP_NAMES_LENGTH", 959),
+        ("MIN_GROUP_COPIES_LOG2", 4),
+        ("MAX_GROUP_COPIES_LOG2", 8),
         ("SEAL_INTERVAL", 16_384),
         ("MAX_EVENT_CAPACITY_LOG2", 16),
         ("MAX_EVENT_LENGTH", 4096),

@@ -10,7 +10,7 @@ use shmetrics::layout::fields::{Field, FieldType, STRUCTURES, Structure};
 use shmetrics::layout::geometry::*;
 use shmetrics::layout::header::{ERROR_LOG_VERSION, MAGIC, VERSION};
 use shmetrics::layout::kind::{Kind, Merge};
-use shmetrics::layout::{Fnv, LINE_LENGTH, REGION_ALIGNMENT, block, events, labels, record, statuses};
+use shmetrics::layout::{Fnv, LINE_LENGTH, REGION_ALIGNMENT, block, events, group, labels, record, statuses};
 use shmetrics::protocol::{index, latch, placement};
 
 /// What a reader of the header must know before the first constant.
@@ -228,7 +228,7 @@ fn constants(out: &mut String) {
     );
 
     part(out, "Limits [19]");
-    let limits: [(&str, u64); 34] = [
+    let limits: [(&str, u64); 38] = [
         ("MAX_PROCESS_SLOTS", MAX_PROCESS_SLOTS),
         ("MAX_LANES", MAX_LANES),
         ("MAX_RECORDS", MAX_RECORDS),
@@ -262,6 +262,10 @@ fn constants(out: &mut String) {
         ("MAX_STATUSES", statuses::MAX_STATUSES as u64),
         ("MAX_STATUS_NAME_LENGTH", statuses::MAX_STATUS_NAME_LENGTH as u64),
         ("MAX_TEXT_CAPACITY", shmetrics::layout::text::MAX_TEXT_CAPACITY),
+        ("MAX_GROUP_FIELDS", group::MAX_GROUP_FIELDS as u64),
+        ("MAX_GROUP_NAMES_LENGTH", group::MAX_GROUP_NAMES_LENGTH as u64),
+        ("MIN_GROUP_COPIES_LOG2", group::MIN_GROUP_COPIES_LOG2.into()),
+        ("MAX_GROUP_COPIES_LOG2", group::MAX_GROUP_COPIES_LOG2.into()),
         ("SEAL_INTERVAL", latch::SEAL_INTERVAL),
     ];
     for (name, value) in limits {
@@ -365,6 +369,9 @@ fn about(structure: &Structure) -> &'static str {
         "state" => "The head of a copy in latch and ring; its buckets follow.",
         "in flight block" => {
             "Line 0 of a table of what is in flight; its buckets follow. In the shared lane only."
+        }
+        "group block" => {
+            "Line 0 of a group. In the shared lane its fields follow; in lanes their baseline, and at 0x100 the copies."
         }
         "in flight text" => "The line of an entry's key.",
         "text block" => {

@@ -90,6 +90,17 @@ fn compare(found: &str, series: &Series, trust: Trust) {
             };
             format!("text={text} refused={}", value.refused)
         }
+        Value::Group(value) => {
+            let fields = value.fields.iter();
+            let fields: String = fields
+                .map(|field| format!(" {}={}", field.name, field.value))
+                .collect();
+            let bounded = match value.quality {
+                Quality::Bounded { error } => format!(" bounded={error}"),
+                _ => String::new(),
+            };
+            format!("updates={}{fields}{bounded}", value.updates)
+        }
         Value::InFlight(value) => format!(
             "in_flight={} parked={} overflow={} forgotten={}",
             value.number, value.parked, value.overflow, value.forgotten

@@ -11,6 +11,7 @@ sections of SPEC.md. The modules in the folder `segment_reader`, each built on t
     errors.py     9.10, 10.18         the error log
     resets.py     9.11, 10.19         what was reset
     processes.py  10.4, 10.5, 10.16   owners
+    groups.py     9.16, 10.25         fields that are counted together
     in_flight.py  9.14, 10.23         what is in flight
     texts.py      9.15, 10.24         texts that are replaced as a whole
     blocks.py     10.11 to 10.14      copying what others are writing
@@ -37,6 +38,7 @@ sys.dont_write_bytecode = True
 
 from segment_reader import layout
 from segment_reader.errors import ErrorLog
+from segment_reader.groups import Fields
 from segment_reader.in_flight import InFlight
 from segment_reader.layout import CAPACITIES, GAUGES, WORD_MASK, Kind, Merge, Refused, Segment
 from segment_reader.merging import Histogram, Number, Windows, compensated
@@ -88,6 +90,10 @@ def samples_of(samples: Samples) -> Json:
         "values": [finite(value) for value in samples.values],
         **({"overtaken": samples.overtaken} if samples.overtaken else {}),
     }
+
+
+def fields_of(group: Fields) -> Json:
+    return {"fields": group.fields, "updates": group.updates}
 
 
 def seconds_of(us: int) -> float:
@@ -228,6 +234,8 @@ class Printer:
                                 "healthy": state.healthy} for state in reading.states]
         elif reading.text is not None:
             shown |= text_of(reading.text)
+        elif reading.fields is not None:
+            shown |= fields_of(reading.fields) | quality(reading.fields.error)
         elif reading.in_flight is not None:
             shown |= in_flight(reading.in_flight)
         elif family.kind in GAUGES and family.merge == Merge.EACH:
@@ -281,6 +289,8 @@ class Printer:
                     counted = {"status": part.state.status, "streak": part.state.streak}
                 if part.samples is not None:
                     counted = samples_of(part.samples)
+                if part.fields is not None:
+                    counted = fields_of(part.fields)
                 if part.count is not None:
                     counted = {"count": part.count, "sum": finite(part.value)}
                 values.append({"name": group.family.name, "labels": group.members[0].labels, **counted})

@@ -148,7 +148,7 @@ fn derived(words: &[u64]) -> Vec<(usize, &'static str, u128)> {
 }
 
 /// Kinds that are assigned: SPEC.md 8.1.
-const KINDS: [u64; 14] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 15];
+const KINDS: [u64; 15] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
 /// The record that one damaged word makes a reader skip, and the rule; `None` where the text leaves more than one answer, or none.
 pub fn skipped(damaged: &Damaged) -> Option<(u64, &'static str)> {
@@ -184,6 +184,9 @@ pub fn skipped(damaged: &Damaged) -> Option<(u64, &'static str)> {
         "buckets" if (5..=6).contains(&kind) && new >> 48 != 0 => "V-25: ",
         "buckets" if kind == 11 && !(1..=4096).contains(&new) => "V-25: ",
         "buckets" if kind == 13 && !(1..=4096).contains(&new) => "V-25: ",
+        "buckets" if kind == 14 && !((1..=15).contains(&(new & 0xff)) && (4..=8).contains(&(new >> 8))) => {
+            "V-25: "
+        }
         "buckets" if kind == 15 && new > 12 => "V-25: ",
         "buckets" if kind == 15 => "V-26: ",
         "length" => "V-26: ",
@@ -193,7 +196,7 @@ pub fn skipped(damaged: &Damaged) -> Option<(u64, &'static str)> {
         "cell" if matches!(kind, 3 | 4 | 9 | 10) && new > geometry.capacities.gauges => "V-28: ",
         // Two words.
         "cell" if kind == 8 && new >= geometry.capacities.counters => "V-28: ",
-        "cell" if [5, 6, 7, 11, 12, 13].contains(&kind) && (new - 1) % 128 != 0 => "V-28: ",
+        "cell" if [5, 6, 7, 11, 12, 13, 14].contains(&kind) && (new - 1) % 128 != 0 => "V-28: ",
         _ => return None,
     };
     Some((number, rule))

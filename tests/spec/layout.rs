@@ -29,6 +29,7 @@ const ORDER: &[&str] = &[
     "in flight text",
     "text block",
     "text slot",
+    "group block",
 ];
 
 #[test]

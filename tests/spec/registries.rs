@@ -3,7 +3,7 @@
 use shmetrics::buckets::{Classic, Exponential};
 use shmetrics::layout::kind::{Kind, Merge, Space};
 use shmetrics::layout::{
-    block, directory, error_log, events, geometry, header, in_flight, labels, record, statuses, text,
+    block, directory, error_log, events, geometry, group, header, in_flight, labels, record, statuses, text,
 };
 use shmetrics::{Preset, SegmentOptions, Unit, Value};
 
@@ -114,6 +114,15 @@ fn limits_are_those_of_the_code() {
         ("MAX_BLOCK_LENGTH", &[record::MAX_BLOCK_LENGTH as i128]),
         ("MAX_RING_SLOTS", &[record::MAX_RING_SLOTS as i128]),
         ("MAX_SAMPLES", &[shmetrics::layout::samples::MAX_SAMPLES as i128]),
+        ("MAX_GROUP_FIELDS", &[group::MAX_GROUP_FIELDS as i128]),
+        ("MAX_GROUP_NAMES_LENGTH", &[group::MAX_GROUP_NAMES_LENGTH as i128]),
+        (
+            "MIN_GROUP_COPIES_LOG2, MAX_GROUP_COPIES_LOG2",
+            &[
+                group::MIN_GROUP_COPIES_LOG2.into(),
+                group::MAX_GROUP_COPIES_LOG2.into(),
+            ],
+        ),
         ("MAX_BUCKETS", &[Exponential::MAX_BUCKETS as i128]),
         ("MAX_SCALE", &[Exponential::MAX_SCALE as i128]),
         (

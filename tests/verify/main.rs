@@ -8,6 +8,7 @@ mod dump;
 mod errors;
 mod events;
 mod fixture;
+mod groups;
 mod header;
 mod histograms;
 mod in_flight;

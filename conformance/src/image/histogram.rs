@@ -85,6 +85,7 @@ impl Series {
         let bucket = match &self.scheme {
             Scheme::None | Scheme::Events(..) | Scheme::Samples(_) => return None,
             Scheme::Text(_) | Scheme::InFlight(_) => return None,
+            Scheme::Group(..) => return None,
             Scheme::Exponential(buckets) => {
                 (0..buckets.buckets() - 1).find(|&index| compared <= buckets.upper_bound(index))
             }

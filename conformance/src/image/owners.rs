@@ -4,6 +4,7 @@ use shmetrics::layout::block::BlockShape;
 use shmetrics::layout::directory::{GAUGE_CELL_LENGTH, OwnerTag, SlotOwner, SlotState};
 use shmetrics::layout::directory::{PROCESS_COMMAND_LENGTH, PROCESS_ROLE_LENGTH};
 use shmetrics::layout::events::EventsShape;
+use shmetrics::layout::group::GroupShape;
 use shmetrics::layout::kind::{Kind, Merge, Space};
 use shmetrics::layout::record::{PUBLISHED, TYPE_SERIES};
 use shmetrics::layout::samples::SamplesShape;
@@ -265,6 +266,15 @@ impl Image {
             let ended = self.get(block, "samples_ended");
             self.set(block, "samples_baseline", ended);
         }
+        for group in self.committed_groups(lane) {
+            self.store_group_baseline(&group, lane);
+        }
+    }
+
+    fn committed_groups(&self, lane: u64) -> Vec<Series> {
+        let mut groups = self.placed();
+        groups.retain(|series| series.kind == Kind::Group && self.is_block_committed(series, lane));
+        groups
     }
 
     fn committed_blocks(&self, lane: u64) -> Vec<Series> {
@@ -309,6 +319,8 @@ impl Image {
                 shape: BlockShape::new(buckets, usize::from((shape >> 32) as u8)),
                 scheme: match kind {
                     Kind::Samples => SamplesShape::new(word).map_or(Scheme::None, Scheme::Samples),
+                    Kind::Group => GroupShape::unpack(word)
+                        .map_or(Scheme::None, |shape| Scheme::Group(shape, String::new())),
                     _ => Scheme::None,
                 },
                 factor: 1.0,

@@ -4,6 +4,7 @@ use shmetrics::buckets::Exponential;
 use shmetrics::layout::block::BlockShape;
 use shmetrics::layout::directory::OwnerTag;
 use shmetrics::layout::events::{EVENTS_SHARED_LENGTH, EventsShape};
+use shmetrics::layout::group::{GROUP_SHARED_LENGTH, GroupShape};
 use shmetrics::layout::kind::{Kind, Merge, Space};
 use shmetrics::layout::record::{FLAG_OVERFLOW, PUBLISHED, READY, TYPE_FAMILY, TYPE_SERIES, TextRange};
 use shmetrics::layout::samples::SamplesShape;
@@ -85,6 +86,8 @@ pub enum Scheme {
     Samples(SamplesShape),
     /// No histogram, but a text of at most so many bytes.
     Text(u64),
+    /// No buckets: a group, and the names of its fields, not validated.
+    Group(GroupShape, String),
     /// No histogram, but a table of what is in flight, of this power of two of buckets.
     InFlight(u8),
 }
@@ -92,7 +95,7 @@ pub enum Scheme {
 /// What makes a series besides its family and labels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parameters {
-    scheme: Scheme,
+    pub(super) scheme: Scheme,
     factor: f64,
     ring_slots: u8,
     overflow: bool,
@@ -320,7 +323,7 @@ impl Image {
                 .iter()
                 .flat_map(|bound| bound.to_bits().to_ne_bytes())
                 .collect(),
-            Scheme::Events(_, schema) => schema.clone().into_bytes(),
+            Scheme::Events(_, text) | Scheme::Group(_, text) => text.clone().into_bytes(),
             _ => parameters.statuses.clone(),
         };
         let [text, extra] = self.store_texts(series.number, [labels, &bounds]);
@@ -336,9 +339,16 @@ impl Image {
         self.set(place, "factor", parameters.factor.to_bits());
         match &parameters.scheme {
             Scheme::None if series.kind != Kind::State => {}
-            Scheme::Events(..) => {}
+            Scheme::Events(shape, _) => {
+                self.set(place, "extra", extra)
+                    .set(place, "buckets", shape.pack());
+            }
             Scheme::Text(capacity) => {
                 self.set(place, "buckets", *capacity);
+            }
+            Scheme::Group(shape, _) => {
+                self.set(place, "extra", extra)
+                    .set(place, "buckets", shape.pack());
             }
             Scheme::InFlight(log2) => {
                 self.set(place, "buckets", u64::from(*log2));
@@ -355,10 +365,6 @@ impl Image {
                     | u64::from(buckets.high() as u16) << 32;
                 self.set(place, "buckets", word);
             }
-        }
-        if let Scheme::Events(shape, _) = &parameters.scheme {
-            self.set(place, "extra", extra)
-                .set(place, "buckets", shape.pack());
         }
         if series.kind.space() == Space::Blocks {
             self.set(place, "length", series.length());
@@ -464,6 +470,7 @@ impl Series {
             Scheme::Events(shape, _) => shape.length(),
             Scheme::Samples(shape) => shape.length(),
             Scheme::Text(capacity) => LINE_LENGTH + 8 * super::text::slot_length(*capacity),
+            Scheme::Group(shape, _) => shape.length(),
             Scheme::InFlight(log2) => ((1 + (9 << log2)) | 1) * LINE_LENGTH,
             _ if self.kind.is_histogram() => self.shape.length(),
             _ => 0,
@@ -475,6 +482,7 @@ impl Series {
         match &self.scheme {
             Scheme::Events(..) => EVENTS_SHARED_LENGTH,
             Scheme::Samples(shape) => shape.length(),
+            Scheme::Group(..) => GROUP_SHARED_LENGTH,
             Scheme::Text(_) | Scheme::InFlight(_) => self.length(),
             _ => self.shape.shared_length(),
         }
@@ -486,7 +494,7 @@ impl Scheme {
     pub fn buckets(&self) -> usize {
         match self {
             Scheme::None | Scheme::Events(..) | Scheme::Samples(_) => 0,
-            Scheme::Text(_) | Scheme::InFlight(_) => 0,
+            Scheme::Text(_) | Scheme::Group(..) | Scheme::InFlight(_) => 0,
             Scheme::Exponential(buckets) => buckets.buckets(),
             Scheme::Classic(bounds) => bounds.len() + 1,
         }

@@ -46,6 +46,7 @@ impl Image {
             match series.kind {
                 Kind::CounterU64 | Kind::CounterF64 | Kind::Number => self.store_counter(series, to),
                 Kind::TimeMark => {}
+                Kind::Group => self.store_group(series, self.lanes_of_reset(), to),
                 _ => self.store_histogram(series, to),
             }
             if until > Resetting::Partly {

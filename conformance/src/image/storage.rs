@@ -101,10 +101,14 @@ impl Image {
             let buckets = match kind {
                 // All of it.
                 Kind::Samples => return fits.then_some((number, kind.space(), placement, units, units)),
-                Kind::Text | Kind::InFlight => 0,
+                Kind::Text | Kind::InFlight | Kind::Group => 0,
                 Kind::HistogramClassic => self.get(place, "extra") as u32 as u64 / 8 + 1,
                 _ => (octaves.max(0) as u64).checked_shl(u32::from(word as u8))? + 2,
             };
+            if kind == Kind::Group {
+                // Line 0 and the fields.
+                return fits.then_some((number, kind.space(), placement, units, 2 * LINE_LENGTH));
+            }
             if kind.is_shared_only() {
                 return fits.then_some((number, kind.space(), placement, units, units));
             }

@@ -3,7 +3,7 @@
 use shmetrics::snapshot::{BucketScheme, Histogram, Number, Value};
 
 use super::wire::*;
-use super::{Parts, Plan, VALUE, family, float, histogram, metric, native, push_label};
+use super::{Parts, Plan, SeriesParts, VALUE, family, float, histogram, metric, native, push_label};
 use crate::bounds::ClassicBucket;
 use crate::each::Processes;
 use crate::encoder::Source;
@@ -31,7 +31,7 @@ impl Plan {
                 for parts in &self.series[family.series.clone()] {
                     let source = sources.get(parts.source).map(|source| &source.snapshot.series);
                     if let Some(series) = source.and_then(|series| series.get(parts.series)) {
-                        self.write_series(&parts.parts, &series.value, processes, out);
+                        self.write_series(parts, &series.value, processes, out);
                     }
                 }
                 told = out.len() > body;
@@ -43,8 +43,9 @@ impl Plan {
     }
 
     #[inline]
-    fn write_series(&self, parts: &Parts, value: &Value, processes: &mut Processes, out: &mut Vec<u8>) {
-        match (parts, value) {
+    fn write_series(&self, parts: &SeriesParts, value: &Value, processes: &mut Processes, out: &mut Vec<u8>) {
+        let part = parts.part;
+        match (&parts.parts, value) {
             (Parts::Sample { prefix }, value) => {
                 let value = match *value {
                     // What protobuf can hold: above 2^53 the nearest.
@@ -54,6 +55,10 @@ impl Plan {
                     Value::Number(value) => super::float(value),
                     Value::GaugeI64(Some(value)) => value as f64,
                     Value::GaugeF64(Some(value)) => value,
+                    Value::Group(ref group) => match group.fields.get(part) {
+                        Some(field) => field.value as f64,
+                        None => return,
+                    },
                     Value::InFlight(ref value) => value.number as f64,
                     ref other => match crate::each::as_gauge(other) {
                         Some(number) => float(number),

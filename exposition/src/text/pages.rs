@@ -74,7 +74,7 @@ impl Page {
         let mut values = Values::of(sources);
         let mut fits = |(lines, kept): (&SeriesLines, &mut Kept)| {
             let value = values.find(lines);
-            value.is_some_and(|value| kept.renew(value, &mut self.text))
+            value.is_some_and(|value| kept.renew(value, lines.part, &mut self.text))
         };
         match lines.iter().zip(&mut *kept).position(|pair| !fits(pair)) {
             None => true,
@@ -100,7 +100,7 @@ impl Page {
             let Some(value) = values.find(lines) else {
                 return false;
             };
-            let told = Told::of(value);
+            let told = Told::of(value, lines.part);
             if told == kept.told || kept.put(told, &mut self.text) {
                 kept.spot.shift(moved.by());
             } else if !moved.put(&self.text, kept, told) {
@@ -205,24 +205,26 @@ enum Kind {
 }
 
 impl Told {
+    /// `part`: which field of a group.
     #[inline(always)]
-    pub(super) fn of(value: &Value) -> Told {
+    pub(super) fn of(value: &Value, part: usize) -> Told {
         let (kind, bits) = match *value {
             Value::CounterU64(value) => (Kind::Whole, value),
             Value::GaugeI64(Some(value)) if value >= 0 => (Kind::Whole, value as u64),
             Value::GaugeI64(Some(value)) => (Kind::Negative, value as u64),
             Value::CounterF64(value) | Value::GaugeF64(Some(value)) => (Kind::Float, value.to_bits()),
-            ref other => return Told::of_others(other),
+            ref other => return Told::of_others(other, part),
         };
         Told { kind, bits }
     }
 
     /// Of kinds that are not scraped by the thousand.
     #[cold]
-    fn of_others(value: &Value) -> Told {
+    fn of_others(value: &Value, part: usize) -> Told {
         let number = match *value {
             Value::Number(number) => Some(number),
             Value::Events(totals) => Some(Number::U64(totals.written)),
+            Value::Group(ref group) => group.fields.get(part).map(|field| Number::U64(field.value)),
             Value::InFlight(ref keys) => Some(Number::U64(keys.number)),
             ref other => as_gauge(other),
         };
@@ -255,14 +257,14 @@ impl Kept {
 
     /// Has the text say the number of now, if it is that of before, or whole and as long.
     #[inline(always)]
-    fn renew(&mut self, value: &Value, text: &mut [u8]) -> bool {
+    fn renew(&mut self, value: &Value, part: usize, text: &mut [u8]) -> bool {
         // Two comparisons for nearly all, rather than a jump that depends on the kind.
         let whole = if let Value::CounterU64(value) = *value {
             value
         } else if let Value::GaugeI64(Some(value @ 0..)) = *value {
             value as u64
         } else {
-            return self.is_told(value);
+            return self.is_told(value, part);
         };
         let told = Told {
             kind: Kind::Whole,
@@ -283,7 +285,7 @@ impl Kept {
 
     /// Apart, so that the way of whole numbers keeps what it needs in registers.
     #[inline(never)]
-    fn is_told(&self, value: &Value) -> bool {
-        Told::of(value) == self.told
+    fn is_told(&self, value: &Value, part: usize) -> bool {
+        Told::of(value, part) == self.told
     }
 }

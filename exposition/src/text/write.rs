@@ -65,7 +65,7 @@ impl Plan {
             cursor.put(self.constants.get(family.head));
             for (lines, kept) in self.series[family.series.clone()].iter().zip(kept) {
                 *kept = match lines.find(sources) {
-                    Some(series) => self.put_series(&lines.lines, &series.value, cursor),
+                    Some(series) => self.put_series(lines, &series.value, cursor),
                     None => Kept::default(),
                 };
             }
@@ -73,9 +73,9 @@ impl Plan {
     }
 
     #[inline(always)]
-    fn put_series(&self, lines: &Lines, value: &Value, cursor: &mut Cursor<'_>) -> Kept {
-        let told = Told::of(value);
-        match (lines, value) {
+    fn put_series(&self, lines: &SeriesLines, value: &Value, cursor: &mut Cursor<'_>) -> Kept {
+        let told = Told::of(value, lines.part);
+        match (&lines.lines, value) {
             (Lines::Sample { prefix, end }, _) => {
                 if let Some(number) = told.number() {
                     cursor.put(self.constants.get(*prefix));

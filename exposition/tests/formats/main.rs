@@ -1,6 +1,7 @@
 //! Every format: as expected to the byte, and, of whatever a segment may say, valid, complete and without a series twice.
 
 mod expected;
+mod groups;
 mod identity;
 mod make;
 mod marks;

@@ -40,6 +40,11 @@ static TEMPLATE: LazyLock<Snapshot> = LazyLock::new(|| {
     segment.text("text").register().unwrap().set("any");
     let working = segment.in_flight("in_flight").register().unwrap();
     let _token = working.start("a key");
+    segment
+        .group("group")
+        .fields(["a", "total", "b.c"])
+        .register()
+        .unwrap();
     let mut snapshot = Reader::open_path(&path).unwrap().snapshot().unwrap();
     snapshot.taken_at_ns = 0;
     snapshot
@@ -64,6 +69,7 @@ pub fn series(name: &str, labels: &[(&str, &str)], value: Value) -> Series {
         Value::GaugeI64(_) => "gauge_i64",
         Value::Each(_) => "each",
         Value::Text(_) => "text",
+        Value::Group(_) => "group",
         Value::InFlight(_) => "in_flight",
         Value::Histogram(histogram) => match histogram.scheme {
             BucketScheme::Exponential(_) => "histogram_integer",
@@ -150,6 +156,18 @@ pub fn fact(text: Option<&str>) -> Value {
         .clone()
 }
 
+/// A group of up to three fields with these values: `a`, `total`, `b.c`.
+pub fn group(values: &[u64]) -> Value {
+    let Value::Group(mut group) = template("group").value else {
+        unreachable!("a group")
+    };
+    group.fields.truncate(values.len());
+    for (field, value) in group.fields.iter_mut().zip(values) {
+        field.value = *value;
+    }
+    Value::Group(group)
+}
+
 /// So many keys in flight, of which the oldest is ten seconds old, and some that found no entry.
 pub fn in_flight(number: u64) -> Value {
     let Value::InFlight(mut value) = template("in_flight").value else {
@@ -214,6 +232,11 @@ pub fn service() -> Snapshot {
                 ("batch", 3, 5),
                 ("batch", 4, 6),
             ]),
+        ),
+        described(
+            series("deliveries", &[("crawler", "a")], group(&[7, 9, 1 << 60])),
+            "Results handed over",
+            "",
         ),
         series("requests_in_flight", &[("crawler", "a")], in_flight(3)),
         series("phase", &[], fact(Some("serv\\ing \"all\"\nof them"))),

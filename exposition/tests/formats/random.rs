@@ -115,6 +115,7 @@ fn value() -> impl Strategy<Value = Value> {
         prop::option::of(float).prop_map(Value::GaugeF64),
         prop::collection::vec(process, 0..5).prop_map(|values| make::each(&values)),
         histogram(),
+        prop::collection::vec(any::<u64>(), 1..=3).prop_map(|values| make::group(&values)),
     ]
 }
 
@@ -195,6 +196,10 @@ fn told(segments: &[Vec<Series>]) -> BTreeMap<String, usize> {
                     }
                 }
             }
+            Value::Group(group) => group
+                .fields
+                .iter()
+                .for_each(|field| add(format!("{}", field.value))),
             Value::Histogram(histogram) => add(format!("+Inf {}", total(histogram))),
             _ => {}
         }

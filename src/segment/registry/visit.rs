@@ -5,6 +5,7 @@ use crate::layout::LINE_LENGTH;
 use crate::layout::block::BlockShape;
 use crate::layout::directory::OwnerTag;
 use crate::layout::events::EventsShape;
+use crate::layout::group::GroupShape;
 use crate::layout::header::RESERVED_OFFSET;
 use crate::layout::kind::{Kind, Merge, Space};
 use crate::layout::record::*;
@@ -55,6 +56,23 @@ pub(crate) fn for_each_samples(attachment: &Attachment, mut visit: impl FnMut(u6
         }
         let cell = tables.load(number, CELL_WORD);
         let shape = SamplesShape::new(tables.load(number, BUCKETS_WORD));
+        if let (Some(placement), Some(shape)) = (cell.checked_sub(1), shape) {
+            let end = placement.saturating_add(shape.length());
+            if placement.is_multiple_of(LINE_LENGTH) && end <= tables.geometry.capacities.blocks_length {
+                visit(placement, shape);
+            }
+        }
+    });
+}
+
+/// Visits the blocks of all placed groups: byte offset in the block region and shape. No heap; bounded by the records.
+pub(crate) fn for_each_group(attachment: &Attachment, mut visit: impl FnMut(u64, GroupShape)) {
+    for_each_series(attachment, |tables, number, kind| {
+        if kind != Kind::Group {
+            return;
+        }
+        let cell = tables.load(number, CELL_WORD);
+        let shape = GroupShape::unpack(tables.load(number, BUCKETS_WORD));
         if let (Some(placement), Some(shape)) = (cell.checked_sub(1), shape) {
             let end = placement.saturating_add(shape.length());
             if placement.is_multiple_of(LINE_LENGTH) && end <= tables.geometry.capacities.blocks_length {

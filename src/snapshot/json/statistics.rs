@@ -1,4 +1,4 @@
-//! What is told of samples, of texts and of keys in flight.
+//! What is told of samples, of texts, of groups and of keys in flight.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use serde::ser::{SerializeMap, Serializer};
 
 use super::view::process_name;
 use super::{List, finite};
-use crate::snapshot::{InFlight, InFlightEntry, Samples, Text, rfc3339};
+use crate::snapshot::{Group, InFlight, InFlightEntry, Samples, Text, rfc3339};
 
 /// What is told of samples; of a process without what is known of all only.
 pub(super) fn samples_entries<M: SerializeMap>(
@@ -53,6 +53,21 @@ pub(super) fn text_entries<M: SerializeMap>(map: &mut M, value: &Text) -> Result
     }
     map.serialize_entry("capacity", &value.capacity)?;
     map.serialize_entry("refused", &value.refused)
+}
+
+/// What is told of a group, but how exact it is.
+pub(super) fn group_entries<M: SerializeMap>(map: &mut M, group: &Group) -> Result<(), M::Error> {
+    map.serialize_entry("fields", &Fields(group))?;
+    map.serialize_entry("updates", &group.updates)
+}
+
+/// The fields of a group by their names.
+struct Fields<'a>(&'a Group);
+
+impl Serialize for Fields<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.fields.iter().map(|field| (&*field.name, field.value)))
+    }
 }
 
 /// What is told of keys in flight.

@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use super::statistics::{in_flight_entries, samples_entries, text_entries};
+use super::statistics::{group_entries, in_flight_entries, samples_entries, text_entries};
 use super::{Bound, Buckets, Labels, List, Quantiles, finite, rfc3339};
 use crate::layout::kind::Space;
 use crate::snapshot::{
-    ErrorEntry, Health, Histogram, Losses, PerProcess, Process, ProcessState, ProcessValue, Quality,
+    ErrorEntry, Group, Health, Histogram, Losses, PerProcess, Process, ProcessState, ProcessValue, Quality,
     ReaderHealth, Samples, SegmentFacts, Series, Skipped, Snapshot, Value, Window,
 };
 
@@ -132,6 +132,10 @@ impl Serialize for SeriesView<'_> {
             }
             Value::Samples(samples) => samples_entries(&mut map, samples, true)?,
             Value::Text(text) => text_entries(&mut map, text)?,
+            Value::Group(group) => {
+                group_entries(&mut map, group)?;
+                quality_entries(&mut map, group.quality)?;
+            }
             Value::InFlight(in_flight) => in_flight_entries(&mut map, in_flight)?,
         }
         map.end()
@@ -265,11 +269,16 @@ impl<'a> ProcessView<'a> {
                 PerProcess::Samples(at) => process.samples.get(*at).map(|(_, samples)| samples),
                 _ => None,
             };
+            let group = match value {
+                PerProcess::Group(at) => process.groups.get(*at).map(|(_, group)| group),
+                _ => None,
+            };
             Some(ValueView {
                 series,
                 slot: process.slot,
                 value: *value,
                 samples,
+                group,
             })
         };
         ProcessView {
@@ -293,6 +302,7 @@ struct ValueView<'a> {
     slot: u64,
     value: PerProcess,
     samples: Option<&'a Samples>,
+    group: Option<&'a Group>,
 }
 
 impl ValueView<'_> {
@@ -327,6 +337,11 @@ impl Serialize for ValueView<'_> {
             PerProcess::Samples(_) => {
                 if let Some(samples) = self.samples {
                     samples_entries(&mut map, samples, false)?;
+                }
+            }
+            PerProcess::Group(_) => {
+                if let Some(group) = self.group {
+                    group_entries(&mut map, group)?;
                 }
             }
             PerProcess::Histogram { count, sum } => {

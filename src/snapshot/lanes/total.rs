@@ -51,6 +51,11 @@ impl Total {
         self.sum.add(kind, state.sum);
     }
 
+    /// Subtracts the baseline of a group. Returns by how much its fields are below it.
+    pub(in crate::snapshot) fn subtract_all(&mut self, baseline: &baseline::Block, member: &Member) -> u64 {
+        self.subtract(baseline, member).error
+    }
+
     /// Subtracts the baseline: buckets, count and invalid are then what was gained since. What would be below zero is zero, and told
     /// as error. Least and greatest are as near as the buckets that hold something allow.
     pub(super) fn subtract(&mut self, baseline: &baseline::Block, member: &Member) -> Rest {

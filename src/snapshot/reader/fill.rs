@@ -15,7 +15,8 @@ use crate::segment::open::stored_records;
 use crate::snapshot::baseline::{Baselines, can_be_reset};
 use crate::snapshot::catalog::{Catalog, CounterCell, Group, Member};
 use crate::snapshot::events::{self, EventTotals};
-use crate::snapshot::lanes::{self, Lane, Memory, Source};
+use crate::snapshot::group;
+use crate::snapshot::lanes::{self, Lane, Memory, Source, Total};
 use crate::snapshot::merge::{self, Compensated};
 use crate::snapshot::owners::Owners;
 use crate::snapshot::pool::{self, Pool};
@@ -43,6 +44,8 @@ pub(super) struct Sums {
     /// Where in the snapshot a group is; `None` = hidden.
     pub(super) positions: Vec<Option<usize>>,
     pub(super) process: process::Scratch,
+    /// All lanes of one group together.
+    total: Total,
     pub(super) pool: Pool,
 }
 
@@ -91,8 +94,7 @@ impl Reader {
         };
         snapshot.health.errors_damaged = entries.damaged;
         self.sums.count(words, geometry, &self.catalog, &self.lanes);
-        self.memories
-            .resize_with(self.catalog.histograms(), Memory::default);
+        self.memories.resize_with(self.catalog.blocks(), Memory::default);
 
         let torn = Cell::new(0);
         let source = Source {
@@ -149,6 +151,17 @@ impl Reader {
                 Value::State(states) => fill_states(states, group, &self.owners, words, geometry),
                 Value::Samples(samples) => pool::fill(samples, group, source, &mut self.sums.pool),
                 Value::Text(value) => text::fill(value, group.shown(), words, geometry),
+                Value::Group(value) => {
+                    group::fill(
+                        value,
+                        group,
+                        &mut self.memories,
+                        &self.baselines,
+                        source,
+                        &mut self.sums.total,
+                    );
+                    self.health.bounded_results += u64::from(value.quality != Quality::Exact);
+                }
                 Value::InFlight(value) => {
                     let source = in_flight::Source {
                         words,
@@ -239,6 +252,7 @@ fn empty_value(group: &Group) -> Value {
         (Kind::State, ..) => Value::State(Vec::new()),
         (Kind::Events, ..) => Value::Events(EventTotals::default()),
         (Kind::Text, ..) => Value::Text(Box::default()),
+        (Kind::Group, ..) => Value::Group(Box::new(group::empty(group))),
         (Kind::InFlight, ..) => Value::InFlight(Box::default()),
         (_, _, scheme) => Value::Histogram(Box::new(Histogram {
             count: 0,
@@ -273,6 +287,7 @@ fn is_zero(value: &Value) -> bool {
         }
         Value::Events(totals) => *totals == EventTotals::default(),
         Value::Text(text) => text.says_nothing(),
+        Value::Group(group) => group.says_nothing(),
         Value::InFlight(in_flight) => in_flight.says_nothing(),
     }
 }

@@ -322,6 +322,7 @@ impl<'a> Series<'a> {
             Buckets::Classic(range) => range.length as usize / 8 + 1,
             Buckets::None | Buckets::Events(..) | Buckets::Samples(_) => 0,
             Buckets::Text(_) | Buckets::InFlight(_) => 0,
+            Buckets::Group(..) => 0,
         };
         BlockShape::new(buckets, usize::from(self.series.ring_slots))
     }

@@ -10,6 +10,7 @@ use super::counters::lane_counters;
 use super::fill::{Sums, at, gauge_cell};
 use crate::layout::block::{BASELINE_COUNT, BASELINE_SUM};
 use crate::layout::directory::*;
+use crate::layout::group::{GROUP_BASELINE, GROUP_FIELDS, MAX_GROUP_FIELDS};
 use crate::layout::kind::{Kind, Merge, Space};
 use crate::protocol::state;
 use crate::snapshot::catalog::{Catalog, CounterCell, Group, Member};
@@ -17,8 +18,8 @@ use crate::snapshot::lanes::{Lane, Memory, Source};
 use crate::snapshot::merge::{self, Compensated};
 use crate::snapshot::owners::Owners;
 use crate::snapshot::pool::{self, Pool};
+use crate::snapshot::{self, events, group, in_flight};
 use crate::snapshot::{Number, PerProcess, Process, Samples};
-use crate::snapshot::{events, in_flight};
 use crate::sync::{Acquire, fence};
 use crate::words::ReadWords;
 
@@ -83,6 +84,7 @@ pub(super) fn fill(
                 lanes: 0,
                 values: Vec::new(),
                 samples: Vec::new(),
+                groups: Vec::new(),
             });
         }
         let process = &mut processes[position];
@@ -106,6 +108,7 @@ pub(super) fn fill(
             add_values(process, tag, owners, catalog, memories, source, sums);
         } else {
             process.samples.clear();
+            process.groups.clear();
         }
     }
     processes.truncate(position);
@@ -145,7 +148,7 @@ fn add_values(
         }
     }
     // Those of the last time are used again.
-    let mut samples = 0;
+    let (mut samples, mut groups) = (0, 0);
     for &index in catalog.order() {
         let (group, part, position) = (&catalog.groups()[index], all[index], positions[index]);
         let Some(position) = position else { continue };
@@ -199,6 +202,26 @@ fn add_values(
             }
             // A text is nobody's.
             Space::Blocks if kind == Kind::Text => None,
+            Space::Blocks if kind == Kind::Group => {
+                // First whether there is anything to tell, so that what was told before is used again for the same.
+                let mut updates = 0u64;
+                group_parts(tag, group, memories, source, |_, _, more| {
+                    updates = updates.wrapping_add(more)
+                });
+                (updates != 0).then(|| {
+                    if process.groups.len() == groups {
+                        process.groups.push((position, snapshot::Group::default()));
+                    }
+                    let (of, part) = &mut process.groups[groups];
+                    *of = position;
+                    group::begin(part, group);
+                    group_parts(tag, group, memories, source, |member, fields, updates| {
+                        part.add(&member.fields, fields, updates)
+                    });
+                    groups += 1;
+                    PerProcess::Group(groups - 1)
+                })
+            }
             Space::Blocks if kind == Kind::InFlight => {
                 let source = in_flight::Source {
                     words: source.words,
@@ -217,6 +240,7 @@ fn add_values(
         process.values.extend(value.map(|value| (position, value)));
     }
     process.samples.truncate(samples);
+    process.groups.truncate(groups);
 }
 
 /// What the baseline of a lane covers.
@@ -367,4 +391,44 @@ fn samples_part(tag: OwnerTag, group: &Group, source: Source<'_>, pool: &mut Poo
         pool.tidy(into.keep);
     }
     pool.end(into);
+}
+
+/// Calls `each` with what the present owner of the lanes with this tag added to a group, in each lane and for each member: the fields, and
+/// the number of updates.
+fn group_parts(
+    tag: OwnerTag,
+    group: &Group,
+    memories: &[Memory],
+    source: Source<'_>,
+    mut each: impl FnMut(&Member, &[u64], u64),
+) {
+    for lane in source.lanes.iter().filter(|lane| lane.owner == tag) {
+        let Some(baseline) = baseline(lane, source) else {
+            continue;
+        };
+        for member in group.shown() {
+            let fields = memories
+                .get(member.ordinal)
+                .and_then(|memory| memory.fields(lane, member));
+            // Without its mark a block is not shown, though something is kept of it.
+            let (Some(block), Some([fields @ .., updates])) = (source.block(lane, member), fields) else {
+                continue;
+            };
+            let before = |word: usize| match baseline {
+                Baseline::Zero => 0,
+                Baseline::Counters(_) => block.load(word),
+            };
+            // What is kept may be older than the take-over.
+            let Some(updates) = updates.checked_sub(before(GROUP_BASELINE)) else {
+                continue;
+            };
+            let mut since = [0; MAX_GROUP_FIELDS];
+            for (index, (since, now)) in since.iter_mut().zip(fields).enumerate() {
+                *since = now.wrapping_sub(before(GROUP_FIELDS + index));
+            }
+            if still_owned(lane, source) {
+                each(member, &since[..fields.len().min(MAX_GROUP_FIELDS)], updates);
+            }
+        }
+    }
 }

@@ -83,16 +83,16 @@ impl Reader {
                 let before = self.baselines.since(member.record);
                 let is_shown = group.shown().iter().any(|shown| shown.record == member.record);
                 let units = 0..kind.units();
-                let cells: Vec<Cell> = match (chosen && is_shown, kind.is_histogram()) {
+                let cells: Vec<Cell> = match (chosen && is_shown, kind.has_reset_block()) {
                     // Its time says all.
                     _ if kind.space() == Space::Gauges && (chosen && is_shown || before != 0) => {
                         vec![Cell::None]
                     }
-                    (true, true) => vec![self.histogram_now(member, &mut total)],
+                    (true, true) => vec![self.block_now(member, &mut total)],
                     (true, false) => units.map(|unit| self.counter_now(member, unit)).collect(),
                     (false, _) if before == 0 => continue,
                     (false, true) => match self.baselines.block(member) {
-                        Some(block) => vec![histogram_before(member, block)],
+                        Some(block) => vec![block_before(member, block)],
                         None => continue,
                     },
                     (false, false) => units.map(|unit| self.counter_before(member, unit)).collect(),
@@ -148,7 +148,8 @@ impl Reader {
         }
     }
 
-    fn histogram_now(&self, member: &Member, total: &mut Total) -> Cell {
+    /// Of a histogram, or a group.
+    fn block_now(&self, member: &Member, total: &mut Total) -> Cell {
         let error = match self.memories.get(member.ordinal) {
             Some(memory) => memory.total(&self.lanes, member, total),
             None => 0,
@@ -162,7 +163,7 @@ impl Reader {
     }
 }
 
-fn histogram_before(member: &Member, before: &baseline::Block) -> Cell {
+fn block_before(member: &Member, before: &baseline::Block) -> Cell {
     let sum = match member.series.kind {
         Kind::HistogramInteger => [before.whole as u64, (before.whole >> 64) as u64],
         _ => [before.float.to_bits(), 0],

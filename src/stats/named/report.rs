@@ -144,6 +144,7 @@ impl Report {
                     }
                     // Those that were registered beside it are no numbers by name.
                     PerProcess::Histogram { .. } | PerProcess::TimeMark(_) | PerProcess::State { .. } => {}
+                    PerProcess::Group(_) => {}
                 }
             }
         }

@@ -7,6 +7,7 @@ use shmetrics::layout::block::BlockShape;
 use shmetrics::layout::directory::*;
 use shmetrics::layout::events::EventsShape;
 use shmetrics::layout::geometry::{self, Capacities, Geometry, Origin};
+use shmetrics::layout::group::GroupShape;
 use shmetrics::layout::header::IMMUTABLE_WORDS;
 use shmetrics::layout::{Fnv, labels, record};
 use shmetrics::protocol::histogram::ordered_key;
@@ -402,6 +403,41 @@ pub(super) fn blocks(out: &mut String) {
             |call: &str, expected: u64| same(out, &format!("shmetrics_samples_{call}({shown})"), expected);
         at("entries", shape.entries() as u64);
         at("length", shape.length());
+    }
+}
+
+/// Groups, and words that are none.
+pub(super) fn groups(out: &mut String) {
+    out.push_str("    struct shmetrics_group group;\n");
+    for word in [1 | 4 << 8, 3 | 6 << 8, 4 | 8 << 8, 5 | 5 << 8, 15 | 4 << 8] {
+        let shape = GroupShape::unpack(word).unwrap();
+        same(out, &format!("shmetrics_group_of({word:#x}, &group)"), 1);
+        same(out, "group.fields", shape.fields() as u64);
+        same(out, "shmetrics_group_length(&group)", shape.length());
+        for number in [0, 1, shape.copies() - 1, shape.copies(), 3 * shape.copies() + 2] {
+            same(
+                out,
+                &format!("shmetrics_group_copy_address(1024, &group, {number})"),
+                1024 + 8 * shape.copy(number) as u64,
+            );
+        }
+    }
+    for word in [
+        0,
+        4 << 8,
+        16 | 4 << 8,
+        3,
+        3 | 3 << 8,
+        3 | 9 << 8,
+        3 | 4 << 8 | 1 << 16,
+        3 | 4 << 8 | 1 << 63,
+    ] {
+        assert_eq!(GroupShape::unpack(word), None);
+        same(
+            out,
+            &format!("shmetrics_group_of(UINT64_C({word:#x}), &group)"),
+            0,
+        );
     }
 }
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from .blocks import BASELINE_COUNT, BASELINE_SUM, Block, State
 from .buckets import Scheme, common_scheme
 from .events import Event, Totals, merged
+from .groups import BASELINE as GROUP_BASELINE
+from .groups import FIELDS, Fields, KeptGroup, added_up
 from .in_flight import InFlight, InFlightShape, of_process, read
 from .layout import (
     COUNTERS, GAUGES, HISTOGRAMS, KEPT_AFTER_DEATH, LANE_BASELINE_COUNTERS, LANE_BASELINE_OWNER, LANE_BASELINE_WORD, LANE_COMMITTED,
@@ -75,6 +77,7 @@ class Reading:
     events: Totals | None = None
     in_flight: InFlight | None = None
     text: Text | None = None
+    fields: Fields | None = None
 
     def says_nothing(self, kind: Kind) -> bool:
         """Overflow series are hidden then."""
@@ -88,6 +91,8 @@ class Reading:
             return self.in_flight.says_nothing
         if self.text is not None:
             return self.text.says_nothing
+        if self.fields is not None:
+            return self.fields.says_nothing
         return self.value is None and not self.each and not self.states if kind in GAUGES else self.value == 0
 
 
@@ -99,6 +104,7 @@ class Counted:
     count: int | None = None  # histograms only
     state: State | None = None  # states only
     samples: Samples | None = None
+    fields: Fields | None = None
 
 
 @dataclass(frozen=True)
@@ -125,6 +131,7 @@ class Reader:
         self.resets = Resets(segment)
         self._processes: dict[int, Process] = {}
         self._kept: dict[tuple[int, int], Kept] = {}  # by record and lane
+        self._kept_groups: dict[tuple[int, int], KeptGroup] = {}  # the same
         self._shown_floats: dict[tuple[int, bytes], float] = {}  # float counters, by family and labels
         self._float_numbers: set[tuple[int, bytes]] = set()  # numbers to which a float was added, as last read
 
@@ -152,6 +159,8 @@ class Reader:
             return self._number(snapshot, group)
         if group.family.kind == Kind.SAMPLES:
             return Reading(samples=self._samples(snapshot, group))
+        if group.family.kind == Kind.GROUP:
+            return Reading(fields=self._fields(snapshot, group))
         if group.family.kind in COUNTERS:
             return self._counter(snapshot, group)
         if group.family.kind == Kind.EVENTS:
@@ -224,6 +233,28 @@ class Reader:
                 count, overtaken = count + own, overtaken + torn
                 invalid += self.segment.load(address, INVALID)
         return Samples.of(found, count, keep, invalid, overtaken)
+
+    def _fields(self, snapshot: Snapshot, group: Group) -> Fields:
+        """Of all lanes and the shared lane, since the reset."""
+        lanes = (SHARED_LANE, *snapshot.lanes)
+        return added_up(self.segment, group.by_age, lanes, self._kept_groups, self.resets.table.histograms)
+
+    def _fields_of(self, group: Group, lanes: dict[int, bool]) -> Fields:
+        """What the owner of these lanes added, of what the snapshot shows; whether there is a baseline to subtract."""
+        found = Fields()
+        for lane, has_baseline in lanes.items():
+            for series in group.by_age:
+                address = self.segment.block(lane, series.placement)
+                held = self._kept_groups.get((series.number, lane), KeptGroup()).held
+                found.add(series.fields, [0] * (len(series.fields) + 1))
+                if address is None or not held.fields:
+                    continue
+                words = [*range(FIELDS, FIELDS + len(series.fields)), GROUP_BASELINE]
+                before = [self.segment.load(address, word) if has_baseline else 0 for word in words]
+                if held.updates >= before[-1]:
+                    since = [now - then & WORD_MASK for now, then in zip((*held.fields, held.updates), before)]
+                    found.add(series.fields, since)
+        return found
 
     def _baselines(self, group: Group) -> list[int]:
         """Of the counters of a group that were reset [14]."""
@@ -377,6 +408,11 @@ class Reader:
                 continue
             if kind == Kind.TEXT:
                 continue  # nobody's
+            if kind == Kind.GROUP:
+                fields = self._fields_of(group, owned)
+                if fields.updates:
+                    yield group, Counted(0, fields=fields)
+                continue
             if kind == Kind.IN_FLIGHT:
                 if number := of_process(self.segment, self._tables(group), process):
                     yield group, Counted(number)

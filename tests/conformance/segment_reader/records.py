@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from .buckets import BlockShape, Classic, Exponential, SamplesShape, Scheme
 from .events import Ring, Rings, schema_of
+from .groups import MAX_NAMES_LENGTH, GroupShape, names_of
 from .in_flight import MAX_LOG2_BUCKETS, InFlightShape
 from .layout import (COUNTERS, HISTOGRAMS, MERGES, RESERVED, UNITS, Kind, Merge, Segment, acquire_fence, float_of,
                      fnv1a)
@@ -78,6 +79,8 @@ class Series:
     statuses: list[Status]  # states only
     table: InFlightShape | None  # what is in flight only
     text: TextShape | None  # texts only
+    group: GroupShape | None  # groups only, as is the next
+    fields: list[str]
 
     @property
     def age(self) -> tuple[int, int]:
@@ -149,7 +152,7 @@ class Catalog:
         return Family(number, kind, Merge(rule), *(decoded(self.segment.text(*each)) for each in ranges))
 
     def _series_words(self, kind: Kind, record: Record) -> tuple[tuple[int, int], Scheme | None,
-                                                                 BlockShape | SamplesShape | InFlightShape | TextShape | None,
+                                                                 BlockShape | SamplesShape | InFlightShape | TextShape | GroupShape | None,
                                                                  tuple[Ring, tuple[int, int]] | None]:
         """V-24 to V-27, as far as they look at nothing but the record: range of the labels, buckets, block, ring of
         events with the range of its schema."""
@@ -158,16 +161,21 @@ class Catalog:
         events = self._ring(record) if kind == Kind.EVENTS else None
         if kind == Kind.STATE:
             self._range(record.extra, 1, MAX_STATUSES * (6 + MAX_STATUS_NAME_LENGTH), "statuses")
+        if kind == Kind.GROUP:
+            require(GroupShape.of_word(record.buckets) is not None, f"V-25: the group {record.buckets:#x}")
+            self._range(record.extra, 1, MAX_NAMES_LENGTH, "fields")
         factor, ring_slots = float_of(record.factor), record.shape >> 32 & 0xFF
         require(math.isfinite(factor) and factor > 0.0, f"V-25: the factor is {factor!r}")
         require(ring_slots <= MAX_RING_SLOTS, f"V-25: {ring_slots} ring slots, at most {MAX_RING_SLOTS}")
-        shape: BlockShape | SamplesShape | InFlightShape | TextShape | None = BlockShape(scheme.buckets, ring_slots) if scheme else None
+        shape: BlockShape | SamplesShape | InFlightShape | TextShape | GroupShape | None = BlockShape(scheme.buckets, ring_slots) if scheme else None
         if kind == Kind.SAMPLES:
             shape = SamplesShape(record.buckets)
         if kind == Kind.IN_FLIGHT:
             shape = InFlightShape(record.buckets)
         if kind == Kind.TEXT:
             shape = TextShape(record.buckets)
+        if kind == Kind.GROUP:
+            shape = GroupShape.of_word(record.buckets)
         length = shape.length if shape else events[0].length if events else 0
         require(record.length == length <= min(MAX_BLOCK_LENGTH, self.header.blocks_length),
                 f"V-26: the length is {record.length}, by the parameters {length}")
@@ -199,6 +207,12 @@ class Catalog:
         statuses: list[Status] = []
         if kind == Kind.STATE:
             statuses = decoded_statuses(self.segment.text(record.extra >> 32, record.extra & 0xFFFFFFFF))
+        group = shape if isinstance(shape, GroupShape) else None
+        fields: list[str] = []
+        if group is not None:
+            names = names_of(decoded(self.segment.text(record.extra >> 32, record.extra & 0xFFFFFFFF)), group)
+            require(names is not None, "V-29: the fields are none")
+            fields = names or []
         self._take(space, start, end)
         overflow = bool(record.shape >> 24 & FLAG_OVERFLOW)
         factor = float_of(record.factor)
@@ -207,7 +221,7 @@ class Catalog:
         table = shape if isinstance(shape, InFlightShape) else None
         text = shape if isinstance(shape, TextShape) else None
         return Series(number, family, encoded, labels, overflow, factor, record.created, start, scheme, block,
-                      samples, rings, statuses, table, text)
+                      samples, rings, statuses, table, text, group, fields)
 
     def _ring(self, record: Record) -> tuple[Ring, tuple[int, int]]:
         """V-25, then V-24."""

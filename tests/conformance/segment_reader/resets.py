@@ -15,7 +15,7 @@ RETRIES = 8  # of a table that may be overwritten [D-3]
 
 @dataclass(frozen=True)
 class Baseline:
-    """What a histogram had; `sum` is a whole number of base units, or a float."""
+    """What a histogram had, or a group, whose fields are buckets, and its updates the last one; `sum` is a whole number of base units, or a float."""
 
     sum: int | float
     invalid: int
@@ -38,7 +38,7 @@ class Table:
 
     def start(self, series: Series) -> int:
         """Since when a record counts [14]."""
-        can_be = series.family.kind in (*COUNTERS, *HISTOGRAMS)
+        can_be = series.family.kind in (*COUNTERS, *HISTOGRAMS, Kind.GROUP)
         can_be |= (series.family.kind, series.family.merge) == (Kind.TIME_MARK, Merge.MAX)
         return series.created if not can_be else max(series.created, self.time(series.number))
 
@@ -81,14 +81,15 @@ class Resets:
             {series.number: segment.load(segment.reset_counter(table, series.placement))
              for series in reset if series.family.kind in COUNTERS},
             {series.number: self._histogram(table, series)
-             for series in reset if series.family.kind in HISTOGRAMS},
+             for series in reset if series.family.kind in (*HISTOGRAMS, Kind.GROUP)},
             {series.number: segment.load(segment.reset_counter(table, series.placement + 1))
              for series in reset if series.family.kind == Kind.NUMBER},
         )
 
     def _histogram(self, table: int, series: Series) -> Baseline:
-        assert series.shape is not None, "only histograms have blocks"
-        address, most = self.segment.reset_block(table, series.placement), series.shape.buckets
+        shape = series.group or series.shape
+        assert shape is not None, "only histograms and groups have blocks"
+        address, most = self.segment.reset_block(table, series.placement), shape.buckets
         words = self.segment.copy(address, 0, RESET_INVALID + 1)
         start, end = most - min(words[RESET_LOWEST], most), min(words[RESET_HIGHEST], most)
         copied = self.segment.copy(address, BUCKETS + start, BUCKETS + end)

@@ -10,10 +10,12 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use shmetrics::layout::block::BlockShape;
 use shmetrics::layout::error_log::ErrorText;
 use shmetrics::layout::events::EventsShape;
+use shmetrics::layout::group::GroupShape;
 use shmetrics::layout::in_flight::{Claim, InFlightShape, KeyText};
 use shmetrics::layout::samples::SamplesShape;
 use shmetrics::layout::text::{TextShape, TextToStore};
 use shmetrics::protocol::error_log::{self, Logged};
+use shmetrics::protocol::group;
 use shmetrics::protocol::histogram::{
     self, FloatSum, Head, IntegerSum, Observation, State, Torn, read_live, store_incarnation,
 };
@@ -222,7 +224,33 @@ fn shared_samples_read(
     samples::read_shared(block, shape, scratch, |sample| found.push(sample))
 }
 
+#[inline(never)]
+fn group_add(block: &[AtomicU64], shape: &GroupShape, amounts: &[u64; 3]) {
+    group::add(block, shape, amounts);
+}
+
+#[inline(never)]
+fn group_read(block: ReadWords<'_>, shape: &GroupShape, fields: &mut [u64]) -> Result<u64, Torn> {
+    group::read(block, shape, fields)
+}
+
+#[inline(never)]
+fn shared_group_add(block: &[AtomicU64], amounts: &[u64]) {
+    group::add_shared(block, amounts);
+}
+
+#[inline(never)]
+fn shared_group_read(block: ReadWords<'_>, fields: &mut [u64]) -> (u64, Difference) {
+    group::read_shared(block, fields)
+}
+
 fn main() {
+    black_box(group_add as fn(&[AtomicU64], &GroupShape, &[u64; 3]));
+    black_box(
+        group_read as for<'a, 'b, 'c> fn(ReadWords<'a>, &'b GroupShape, &'c mut [u64]) -> Result<u64, Torn>,
+    );
+    black_box(shared_group_add as fn(&[AtomicU64], &[u64]));
+    black_box(shared_group_read as for<'a, 'b> fn(ReadWords<'a>, &'b mut [u64]) -> (u64, Difference));
     type SamplesRead = for<'a, 'b, 'c, 'd> fn(
         ReadWords<'a>,
         &'b SamplesShape,

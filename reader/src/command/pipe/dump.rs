@@ -62,6 +62,10 @@ fn part(snapshot: &Snapshot, process: &Process) -> Snapshot {
                 Some((_, samples)) => Value::Samples(Box::new(samples.clone())),
                 None => continue,
             },
+            (PerProcess::Group(at), Value::Group(_)) => match process.groups.get(at) {
+                Some((_, group)) => Value::Group(Box::new(group.clone())),
+                None => continue,
+            },
             (PerProcess::Histogram { count, sum }, Value::Histogram(of_all)) => {
                 Value::Histogram(Box::new(without_buckets(*of_all, count, sum)))
             }

@@ -2,8 +2,8 @@
 
 use shmetrics::Value;
 use shmetrics::snapshot::{
-    Histogram, Number, PerProcess, Process, ProcessState, ProcessValue, Quality, Samples, Series, Snapshot,
-    rfc3339,
+    Group, Histogram, Number, PerProcess, Process, ProcessState, ProcessValue, Quality, Samples, Series,
+    Snapshot, rfc3339,
 };
 
 use super::grid::Grid;
@@ -102,6 +102,13 @@ pub(super) fn values(series: &[&Series]) -> Grid {
                 if value.refused > 0 {
                     row(format!("{name} refused"), grouped(value.refused));
                 }
+            }
+            Value::Group(group) => {
+                let name = title(series);
+                for field in &group.fields {
+                    row(format!("{name} {}", quoted(&field.name)), grouped(field.value));
+                }
+                row(format!("{name} updates"), count(group.updates, group.quality));
             }
             Value::InFlight(value) => {
                 let name = title(series);
@@ -298,6 +305,10 @@ pub(super) fn per_process(snapshot: &Snapshot) -> Grid {
                         grouped(samples.map_or(0, |samples| samples.count))
                     )
                 }
+                PerProcess::Group(at) => match process.groups.get(at) {
+                    Some((_, group)) => fields(group),
+                    None => continue,
+                },
                 PerProcess::Histogram { count, sum } => {
                     let mean = sum / (count.max(1)) as f64;
                     format!("{} of {} each", grouped(count), quantity(mean, unit(series)))
@@ -313,6 +324,13 @@ pub(super) fn per_process(snapshot: &Snapshot) -> Grid {
         }
     }
     grid
+}
+
+/// The fields of a group on one line.
+fn fields(group: &Group) -> String {
+    let fields = group.fields.iter();
+    let told = fields.map(|field| format!("{} {}", quoted(&field.name), grouped(field.value)));
+    told.collect::<Vec<_>>().join(", ")
 }
 
 /// What a process says in a state.
