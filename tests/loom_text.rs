@@ -56,7 +56,7 @@ fn shown(block: &[AtomicU64]) -> u64 {
     match read(ReadWords::new(block), shape(), &mut words) {
         SeenText::Copied { content, set_ns } => {
             let mut found = String::new();
-            let whole = parse(content, &words, &mut found);
+            let whole = parse(content, shape(), &words, &mut found);
             assert!(
                 whole.is_some() && found == text(set_ns),
                 "half a text: {found:?} {content:#x} of {set_ns}"

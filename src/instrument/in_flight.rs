@@ -129,7 +129,10 @@ impl Table {
     fn start(&self, key: &KeyText<'_>, now_us: u64) -> Option<Held> {
         let attachment = self.attachment.as_ref()?;
         let tag = OwnerTag(thread::page().slots[attachment.number].tag.load(Acquire));
-        let Some(slot) = tag.slot(attachment.geometry.capacities.process_slots) else {
+        // Not in a raw clone of which another thread takes its slots right now: its token would seem to be its parent's.
+        let is_own = fork::generation() != 0;
+        let slot = tag.slot(attachment.geometry.capacities.process_slots);
+        let Some(slot) = slot.filter(|_| is_own) else {
             if let Some(overflow) = self.block().get(OVERFLOW) {
                 overflow.fetch_add(1, Relaxed);
             }

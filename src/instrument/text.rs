@@ -133,7 +133,9 @@ impl Text {
         let generation = fork::own_generation();
         let me = OwnerTag(thread::page().slots[attachment.number].tag.load(Acquire));
         let words = self.block.words();
-        if me.slot(attachment.geometry.capacities.process_slots).is_none() {
+        // A raw clone, of which another thread takes its slots right now: nothing is this process' own yet.
+        let is_child_in_making = generation == 0;
+        if is_child_in_making || me.slot(attachment.geometry.capacities.process_slots).is_none() {
             if let Some(refused) = words.get(TEXT_REFUSED) {
                 refused.fetch_add(1, Relaxed);
             }
@@ -171,7 +173,7 @@ impl Text {
             return None;
         };
         let mut text = String::new();
-        parse(content, &words[..shape.text_words()], &mut text)?;
+        parse(content, shape, &words[..shape.text_words()], &mut text)?;
         Some(text)
     }
 }

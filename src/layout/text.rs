@@ -206,9 +206,12 @@ pub const fn is_cut(content: u64) -> bool {
 }
 
 /// Puts the text of a copy of a slot into `into`. `None`, and nothing in it: it is not what the content word says.
-pub fn parse(content: u64, words: &[u64], into: &mut String) -> Option<()> {
+pub fn parse(content: u64, shape: TextShape, words: &[u64], into: &mut String) -> Option<()> {
     let length = stored_length(content);
     into.clear();
+    if length > shape.capacity() {
+        return None;
+    }
     let mut bytes = [0; MAX_TEXT_CAPACITY as usize];
     for (chunk, word) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(words) {
         *chunk = word.to_ne_bytes();
@@ -280,13 +283,20 @@ mod tests {
             assert_eq!(words.len(), shown.len().div_ceil(8));
             assert_eq!(is_cut(stored.content()), text != shown);
             assert_eq!(stored_length(stored.content()), shown.len());
-            parse(stored.content(), &words, &mut found).unwrap();
+            parse(stored.content(), shape, &words, &mut found).unwrap();
             assert_eq!(found, shown);
             for damage in [1, 1 << 17, 1 << 40] {
-                assert_eq!(parse(stored.content() ^ damage, &words, &mut found), None);
+                assert_eq!(parse(stored.content() ^ damage, shape, &words, &mut found), None);
                 assert_eq!(found, "");
             }
         }
-        assert_eq!(parse(4097 | check(b""), &[0; MAX_TEXT_WORDS], &mut found), None);
+        assert_eq!(
+            parse(4097 | check(b""), shape, &[0; MAX_TEXT_WORDS], &mut found),
+            None
+        );
+        // Of words there is room for 16 bytes.
+        let longer = TextToStore::new("eleven byte", TextShape::new(16).unwrap());
+        let words: Vec<u64> = longer.words().collect();
+        assert_eq!(parse(longer.content(), shape, &words, &mut found), None);
     }
 }

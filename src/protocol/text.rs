@@ -4,10 +4,11 @@
 //! Setting, `me` being the own owner tag:
 //!
 //! ```text
-//! D1  h = head; from the slot after h's on, but not that one: claim 0 -> me (compare-and-swap, acquire)
+//! D1  h = head; from the slot after h's on (without one, from slot generation mod 8), but not that one: claim 0 -> me (compare-and-swap,
+//!     acquire)
 //!     else, if head is not h any more: done
 //!     else one of the dead: claim seen -> me; else refused += 1: done
-//! D2  h = head; if it names the claimed slot: claim := 0 (read-modify-write), and D1 with the next slot
+//! D2  h = head; if it names the claimed slot: claim := 0 (read-modify-write, release), and D1 with the next slot
 //!     begin := generation of h + 1; fence(Release)
 //! D3  text, set at, content, relaxed
 //! D4  head h -> (generation + 1, slot) (compare-and-swap, Release): the commit point
@@ -22,7 +23,7 @@
 //! Reading: `h = head; fence(Acquire); content, set at, text; fence(Acquire); begin`, accepted if begin is the generation of h.
 //!
 //! **Who writes a slot has it alone**, by its claim, until D5, or dies. **The slot that has the text is not written**: whoever claims
-//! slot i reads what D5 of its last writer stored, perhaps through read-modify-writes of others in between, and so sees in D2 the head that this one stored in D4, or a
+//! slot i reads what D5 of its last writer stored, or what somebody who gave it back in D2 did, and so sees in D2 the head that this one stored in D4, or a
 //! later one. If the head names i it gives i back; if not, it never will before its own D4, as nobody else has i. From the dead all
 //! stores are visible to who found them dead (A-6), and a dead writer does not go on to D4.
 //!
@@ -31,8 +32,8 @@
 //! writer of slot i, it sees, by the fences of D2 and after the copy, the begin of that one or of a later one. Each of these saw in D2 a
 //! head of generation g or later, as above, and not g, as that names i; so its begin is at least g + 2.
 //!
-//! **A failed attempt** means that slot i was claimed anew during the copy: the search begins behind the present slot, so that seven texts
-//! were set meanwhile. Readers try again; a reader is not held up for ever unless it is slower than that each time.
+//! **A failed attempt** means that slot i was claimed anew during the copy: the search begins behind the present slot, so that normally seven
+//! texts were set meanwhile. Readers try again; a reader is not held up for ever unless it is slower than that each time.
 //!
 //! **No slot is lost.** A slot that is claimed has an owner in D1 to D5. If it dies, anywhere, the slot is still claimed, and either has
 //! the text, which then stands until it is replaced, or is there for whoever finds no free one. That the owner died after D4 needs no
@@ -40,15 +41,17 @@
 //!
 //! **Death.** Before D4: nothing, the old text stands. After it: the new one does.
 //!
-//! **Children.** A handler may fork in the middle of this, and both return into it. A child is told so by `is_own` before D1, D4 and D5,
-//! and leaves the rest to its parent. What it stored of D3 until then is what the parent stores, too. (A child that is stopped in D3 for
-//! so long that the slot is another's by then spoils that text: it does not match its check any more, and is not shown.)
+//! **Children.** A handler may fork in the middle of this, and both return into it. A child is told so by `is_own` before it claims, after
+//! that, before D4 and before D5, and leaves the rest to its parent. What it stores of D3 is what the parent stores, too. What is left: a
+//! child that is stopped in D3 until its parent and eight others have set theirs spoils that text: it is unreadable, or, if the child stores all of
+//! it, the older one again, until the next set. And one that is made between the question and the claim may win a slot under its parent's
+//! tag, which is then lost until the parent ends. Nothing tells such a child from its parent.
 
 use crate::layout::text::*;
 use crate::sync::{Acquire, AtomicU64, Relaxed, Release, edge, fence_at, mutated};
 use crate::words::ReadWords;
 
-/// How often a reader tries. Each failure means that the text was replaced at least seven times during a copy.
+/// How often a reader tries. Each failure means that the text was replaced, normally seven times, during a copy.
 const LOOKS: usize = if cfg!(shmetrics_loom) { 2 } else { 64 };
 
 /// What became of a text that was to be set.
@@ -115,7 +118,10 @@ fn take(
     is_own: &impl Fn() -> bool,
 ) -> Result<(usize, TextHead), SetText> {
     let before = head_of(block);
-    let first = before.slot().map_or(0, |slot| slot + 1);
+    // After a deletion, too, not the slot that a reader may be copying still.
+    let first = before
+        .slot()
+        .map_or(before.generation() as usize % TEXT_SLOTS, |slot| slot + 1);
     for wants_dead in [false, true] {
         // Under load there is soon a free one: nobody is asked for then.
         if wants_dead && head_of(block) != before {
@@ -143,11 +149,14 @@ fn take(
                 continue;
             }
             let now = head_of(block);
+            if !is_own() {
+                return Err(SetText::Set);
+            }
             if now.slot() != Some(number) || mutated!("text.takes_what_is_shown") {
                 return Ok((number, now));
             }
-            // A read-modify-write: the next one sees what this one saw.
-            claim.swap(0, Relaxed);
+            // Who claims it next sees the head that this one saw, also where its writer died before it could show it by D5.
+            claim.swap(0, Release);
         }
     }
     block[TEXT_REFUSED].fetch_add(1, Relaxed);

@@ -62,7 +62,7 @@ pub(super) fn fill(into: &mut Text, members: &[Member], words: ReadWords<'_>, ge
         SeenText::Copied { content, set_ns } => {
             // At once as much as it may ever need: then no later snapshot allocates.
             into.text.reserve(shape.capacity());
-            match parse(content, &copy[..shape.text_words()], &mut into.text) {
+            match parse(content, shape, &copy[..shape.text_words()], &mut into.text) {
                 Some(()) => (into.truncated, into.set_ns) = (is_cut(content), Some(set_ns)),
                 None => into.unreadable = true,
             }

@@ -63,7 +63,7 @@ fn check_text(pass: &mut Pass<'_, '_>, shape: TextShape, place: Place, start: u6
             pass.error("10.24", place, at(TEXT_BEGIN), message);
         }
         SeenText::Copied { content, .. } => {
-            if parse(content, &words[..shape.text_words()], &mut String::new()).is_none() {
+            if parse(content, shape, &words[..shape.text_words()], &mut String::new()).is_none() {
                 let message = format!("the text that is set is not the one that {content:#x} tells of");
                 pass.error("9.15", place, at(TEXT_CONTENT), message);
             }

@@ -27,7 +27,7 @@ fn shown(block: &[AtomicU64]) -> Option<(String, u64)> {
         return None;
     };
     let mut text = String::new();
-    parse(content, &words, &mut text).unwrap();
+    parse(content, SHAPE, &words, &mut text).unwrap();
     Some((text, set_ns))
 }
 
@@ -116,8 +116,8 @@ fn a_child_changes_nothing_that_is_its_parents() {
         [0; TEXT_SLOTS],
         "it was forked before it had a slot"
     );
-    // Forked while it had one: before D4, and before D5, when the text is set.
-    for (turns, text, claim) in [(1, "before", 1), (2, "of a child", 2)] {
+    // Forked while it had one: right after it had it, before D4, and before D5, when the text is set.
+    for (turns, text, claim) in [(1, "before", 1), (2, "before", 2), (3, "of a child", 3)] {
         let turn = core::cell::Cell::new(0);
         let is_own = || turn.replace(turn.get() + 1) < turns;
         assert_eq!(
@@ -149,7 +149,7 @@ fn damage_is_unreadable_and_the_next_text_mends_it() {
     let SeenText::Copied { content, .. } = read(ReadWords::new(&block), SHAPE, &mut words) else {
         panic!("it is the one that was set");
     };
-    assert_eq!(parse(content, &words, &mut String::new()), None);
+    assert_eq!(parse(content, SHAPE, &words, &mut String::new()), None);
     assert_eq!(put(&[], "nowhere", 1, &[]), SetText::Refused);
 }
 
