@@ -1,12 +1,10 @@
 //! `restore`: puts saved statistics of requests into a segment, once.
 
-use std::path::Path;
-
 use shmetrics::Segment;
 use shmetrics::stats::requests::{FolderStore, Place, Restored, default_state_key, restore};
 
 use super::save::told;
-use crate::cli::Restore;
+use crate::cli::{RecordPlace, Restore};
 use crate::exit::{Failure, io_failure};
 use crate::{discover, terminal};
 
@@ -16,7 +14,7 @@ pub(crate) fn run(flags: &Restore) -> Result<(), Failure> {
     let store = FolderStore::new(&place.dir);
     let instances = match &place.instance {
         Some(instance) => vec![instance.clone()],
-        None => instances(&store, &place.dir, &place.kvs)?,
+        None => instances(&store, place)?,
     };
     if instances.is_empty() {
         return Err(Failure::Check(format!(
@@ -26,12 +24,11 @@ pub(crate) fn run(flags: &Restore) -> Result<(), Failure> {
         )));
     }
     let segment = Segment::options().role("shmetrics-restore").open_at(&path)?;
-    let mut text = String::new();
     for instance in &instances {
         let key = place.key(instance);
         let record = Place::new(&store, &place.kvs, &key);
         let name = terminal::quoted(instance);
-        text += &match restore(&segment, &place.prefix, instance, record)? {
+        let text = match restore(&segment, &place.prefix, instance, record)? {
             Restored::Done(figures) => format!("restored {}", told(&figures)),
             Restored::SameSegment => {
                 format!(
@@ -41,6 +38,11 @@ pub(crate) fn run(flags: &Restore) -> Result<(), Failure> {
             Restored::Already => {
                 format!("{name}: nothing to restore: a record was restored into this segment already")
             }
+            Restored::Reset => {
+                format!(
+                    "{name}: nothing to restore: the record was restored into this segment, and reset there"
+                )
+            }
             _ => {
                 return Err(Failure::Check(format!(
                     "no record of {name}{}",
@@ -48,13 +50,16 @@ pub(crate) fn run(flags: &Restore) -> Result<(), Failure> {
                 )));
             }
         };
-        text += &format!("{}\n", place.file(&store, &key, "from"));
+        // At once: what is done is said, whatever comes next.
+        let from = place.file(&store, &key, "from");
+        terminal::print(&format!("{text}{from}\n"))?;
     }
-    terminal::print(&text)
+    Ok(())
 }
 
 /// The instances whose records are under their usual keys, by name.
-fn instances(store: &FolderStore, dir: &Path, kvs: &str) -> Result<Vec<String>, Failure> {
+fn instances(store: &FolderStore, place: &RecordPlace) -> Result<Vec<String>, Failure> {
+    let (dir, kvs) = (&place.dir, &*place.kvs);
     let folder = store.path(kvs, "x").unwrap_or_default();
     let folder = folder.parent().unwrap_or(dir);
     let failed = |error| {
@@ -72,7 +77,7 @@ fn instances(store: &FolderStore, dir: &Path, kvs: &str) -> Result<Vec<String>, 
         // A file that is another's is passed over.
         if let Some(instance) = record["statsId"].as_str()
             && store
-                .path(kvs, &default_state_key(instance))
+                .path(kvs, &default_state_key(&place.prefix, instance))
                 .is_ok_and(|usual| usual == file)
         {
             instances.push(instance.to_owned());

@@ -9,12 +9,14 @@ use crate::{discover, terminal};
 
 pub(crate) fn run(flags: &Save) -> Result<(), Failure> {
     let mut reader = discover::open_place(&flags.path)?;
-    reader.refresh_owners()?;
     let snapshot = reader.snapshot()?;
     let place = &flags.place;
-    let instances = match &place.instance {
-        Some(instance) => vec![&**instance],
-        None => View::with_prefix(&snapshot, &place.prefix).instances(),
+    let instances: Vec<String> = match &place.instance {
+        Some(instance) => vec![instance.clone()],
+        None => {
+            let view = View::with_prefix(&snapshot, &place.prefix);
+            view.instances().into_iter().map(str::to_owned).collect()
+        }
     };
     if instances.is_empty() {
         let place = terminal::clean(&reader.path().display().to_string()).into_owned();
@@ -23,18 +25,18 @@ pub(crate) fn run(flags: &Save) -> Result<(), Failure> {
         )));
     }
     let store = FolderStore::new(&place.dir);
-    let mut text = String::new();
-    for instance in instances {
+    for instance in &instances {
         let key = place.key(instance);
-        let saved = save(
-            &snapshot,
-            &place.prefix,
-            instance,
-            Place::new(&store, &place.kvs, &key),
-        )?;
-        text += &format!("saved {}{}\n", told(&saved), place.file(&store, &key, "to"));
+        let record = Place::new(&store, &place.kvs, &key);
+        let saved = save(&mut reader, &place.prefix, instance, record)?;
+        // At once: what is done is said, whatever comes next.
+        terminal::print(&format!(
+            "saved {}{}\n",
+            told(&saved),
+            place.file(&store, &key, "to")
+        ))?;
     }
-    terminal::print(&text)
+    Ok(())
 }
 
 /// What an instance has.
@@ -51,7 +53,7 @@ pub(super) fn told(figures: &Figures) -> String {
 impl RecordPlace {
     pub(super) fn key(&self, instance: &str) -> String {
         let key = self.key.clone();
-        key.unwrap_or_else(|| default_state_key(instance))
+        key.unwrap_or_else(|| default_state_key(&self.prefix, instance))
     }
 
     /// The file of a record, behind what is said of it.

@@ -77,6 +77,34 @@ fn a_04_what_is_saved_is_restored_once_and_each_says_what_it_did() {
 }
 
 #[test]
+fn a_04_what_was_done_is_said_before_the_record_that_fails_and_no_other_past_is_replaced() {
+    let folder = Folder::new();
+    let records = folder.path("records");
+    let run = |command: &str, segment: &str| folder.run(&[command, segment, "--dir", &records]);
+    let segment = folder.segment("app");
+    let _requests = ["news", "shop"].map(|instance| session(&segment, instance));
+    assert_eq!(run("save", "app").code, 0);
+    let record = |instance: &str| format!("{records}/default/SDK_CRAWLER_STATISTICS_{instance}.json");
+    // One of another segment, into which nothing was restored.
+    let other = folder.segment("other");
+    drop(["news", "shop"].map(|instance| session(&other, instance)));
+    std::fs::remove_file(record("news")).unwrap();
+    let before = std::fs::read_to_string(record("shop")).unwrap();
+    let ended = run("save", "other");
+    assert_eq!(ended.code, 2, "{ended:?}");
+    assert!(ended.stdout.starts_with("saved news: "), "{ended:?}");
+    assert!(ended.stderr.contains("not restored into this one"), "{ended:?}");
+    assert_eq!(std::fs::read_to_string(record("shop")).unwrap(), before);
+
+    std::fs::write(record("shop"), "{\"statsId\":\"shop\"}").unwrap();
+    folder.segment("moved");
+    let ended = run("restore", "moved");
+    assert_eq!(ended.code, 2, "{ended:?}");
+    assert!(ended.stdout.starts_with("restored news: "), "{ended:?}");
+    assert!(ended.stderr.contains("requestsFinished"), "{ended:?}");
+}
+
+#[test]
 fn a_segment_that_may_only_be_read_is_saved() {
     let folder = Folder::new();
     let segment = folder.segment("app");

@@ -170,7 +170,8 @@ impl<'s> Builder<'s> {
         self
     }
 
-    /// Gives each message to `write`, in the session's thread, instead of the `log` facade (level info, target `shmetrics::requests`).
+    /// Gives each message to `write`, in the session's thread, instead of the `log` facade (level info, target `shmetrics::requests`; without
+    /// this crate's feature `log` there is none, and what is logged goes nowhere unless this is called).
     /// If it fails or panics, that is kept in the segment's error log, and the next message comes all the same.
     pub fn log_to(mut self, write: impl FnMut(&str) -> io::Result<()> + Send + 'static) -> Self {
         self.sink = Some(Box::new(write));
@@ -209,7 +210,8 @@ impl<'s> Builder<'s> {
         self
     }
 
-    /// The record's key; default [`default_state_key`](super::default_state_key) of the instance.
+    /// The record's key; default [`default_state_key`](super::default_state_key) of the prefix and the
+    /// instance.
     pub fn persist_state_key(mut self, key: impl Into<String>) -> Self {
         self.settings.state_key = Some(key.into());
         self

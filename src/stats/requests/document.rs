@@ -43,12 +43,17 @@ struct Document<'f> {
     request_duration_percentiles_millis: Option<PercentilesMillis>,
     /// Hexadecimal: no reader of JSON rounds it.
     segment_id: String,
+    /// Those whose counts came with a restored record, the latest first.
+    segment_ids: Vec<String>,
+    /// Of how many requests the durations are: means are by these.
+    requests_finished_with_duration: u64,
+    requests_failed_with_duration: u64,
     #[serde(flatten)]
     extra: &'f BTreeMap<String, Number>,
 }
 
 /// The members of the state, so that none of the user's has their name.
-pub(super) const MEMBERS: [&str; 29] = [
+pub(super) const MEMBERS: [&str; 32] = [
     "statsId",
     "requestsFinished",
     "requestsFailed",
@@ -78,6 +83,9 @@ pub(super) const MEMBERS: [&str; 29] = [
     "requestsWaiting",
     "requestDurationPercentilesMillis",
     "segmentId",
+    "segmentIds",
+    "requestsFinishedWithDuration",
+    "requestsFailedWithDuration",
 ];
 
 /// What errors beyond the limit are called.
@@ -111,6 +119,10 @@ impl From<Percentiles> for PercentilesMillis {
             p99: millis(told.p99),
         }
     }
+}
+
+fn hexadecimal(id: &u64) -> String {
+    format!("{id:016x}")
 }
 
 /// The nearest float to so many nanoseconds.
@@ -149,7 +161,10 @@ impl Serialize for Figures {
             requests_in_flight: self.requests_in_flight,
             requests_waiting: self.requests_waiting,
             request_duration_percentiles_millis: self.request_duration_percentiles.map(Into::into),
-            segment_id: format!("{:016x}", self.segment_id),
+            segment_id: hexadecimal(&self.segment_id),
+            segment_ids: self.earlier_segment_ids.values().map(hexadecimal).collect(),
+            requests_finished_with_duration: self.finished_with_duration,
+            requests_failed_with_duration: self.failed_with_duration,
             extra: &self.extra,
         };
         document.serialize(serializer)

@@ -67,6 +67,32 @@ pub enum RequestsError {
         /// What is wrong with it.
         reason: String,
     },
+    /// What would be replaced has counts that this segment has not.
+    #[error(
+        "the record {key:?} in the store {kvs_name:?} is of another segment ({segment_id:016x}) and was not restored into this one, so it is not replaced: restore it, remove it, or choose another key"
+    )]
+    NotRestored {
+        /// The store's name.
+        kvs_name: String,
+        /// The record's key.
+        key: String,
+        /// The segment that it was made from; 0: not known.
+        segment_id: u64,
+    },
+    /// The counts of this segment went on in another one, or in both.
+    #[error(
+        "the record {key:?} in the store {kvs_name:?} went on in another segment ({segment_id:016x}), and what this one has of {instance:?} would count twice: use another segment, or reset {instance:?} in this one and enter again, or remove the record to go on with what is here"
+    )]
+    Diverged {
+        /// The instance.
+        instance: String,
+        /// The store's name.
+        kvs_name: String,
+        /// The record's key.
+        key: String,
+        /// The segment that the record was made from.
+        segment_id: u64,
+    },
     /// Somebody else saves, restores or resets all the time, or a child has inherited the lock.
     #[error("somebody else saves, restores or resets {what} for seconds: try again")]
     Busy {

@@ -82,6 +82,8 @@ pub struct Figures {
     /// Of how many requests the durations are, which a moment later may be all: means are by these.
     pub(super) finished_with_duration: u64,
     pub(super) failed_with_duration: u64,
+    /// The segments that the past was counted in, by how many ago.
+    pub(super) earlier_segment_ids: BTreeMap<u64, u64>,
 }
 
 impl Figures {

@@ -1,6 +1,6 @@
 //! What the series of an instance say, series by series.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::document::OTHER;
@@ -19,6 +19,10 @@ pub(super) struct Found {
     pub(super) entered: Vec<u64>,
     /// The set in force.
     pub(super) past: Option<Fields>,
+    /// The names of all fields of all sets, of which after a reset none is in force.
+    pub(super) stored: BTreeSet<String>,
+    /// When it was reset; 0: never.
+    pub(super) reset_ns: u64,
 }
 
 /// The value of a label.
@@ -188,32 +192,41 @@ impl<'s> Gathered<'s> {
         let used = histogram.iter().rposition(|count| *count > 0);
         histogram.truncate(used.map_or(0, |last| last + 1));
         if self.beyond > 0 {
-            // They were retried, and more often than most.
+            // How often is not known: where counters ran out, above 255 retries, or with hundreds of instances in a segment also below. They
+            // are told as retried more often than the others, so that the sum is that of all ends.
             let last = histogram.len().saturating_sub(1).max(1);
             add_at(histogram, last, self.beyond);
         }
+        let stored = self.sets.values().flat_map(BTreeMap::keys).cloned().collect();
         let past = restored::in_force(self.sets);
         Found {
             figures: self.figures,
             told,
             entered: self.sessions.iter().map(|(slot, _)| *slot).collect(),
             past,
+            stored,
+            reset_ns: self.reset_ns,
         }
     }
 }
 
 impl Found {
+    pub(super) fn segment_id(&self) -> u64 {
+        self.figures.segment_id
+    }
+
     /// The figures, with the past.
     pub(super) fn figures(self) -> Figures {
         let mut figures = self.figures;
         if let Some(past) = &self.past {
             figures.restored = true;
             for (field, value) in past {
-                super::record::add(&mut figures, field, *value);
+                super::past::add(&mut figures, field, *value);
             }
         }
         let retried = figures.request_retry_histogram.iter().skip(1);
-        figures.requests_retries = retried.sum();
+        let retried = retried.fold(0u64, |sum, count| sum.saturating_add(*count));
+        figures.requests_retries = figures.requests_retries.saturating_add(retried);
         figures
     }
 }

@@ -1,11 +1,11 @@
 //! What a session and its thread share: its part in the run, its reader, who else is in a session.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, TryLockError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use super::builder::{Builder, Persistence, Settings, Sink};
 use super::gathered::Found;
-use super::lock::Lock;
+use super::lock::{LAST_PATIENCE, Lock};
 use super::series::Series;
 use super::{RequestsError, View, document, persist};
 use crate::segment::Segment;
@@ -174,7 +174,8 @@ impl Inner {
         Ok(own.is_none_or(|own| Some(own.slot) == first))
     }
 
-    /// Saves, if there is a place. Who cannot have the lock saves without: it is the newest that it knows.
+    /// Saves, if there is a place. Who cannot have the lock does not: it would replace what is newer. On leaving there is no other chance, so
+    /// it waits longer.
     pub(super) fn save(&self) -> Result<(), RequestsError> {
         let key = self.settings.key();
         let place = match self.settings.persistence {
@@ -184,10 +185,14 @@ impl Inner {
         let (Some(place), Some(path)) = (place, self.segment.path()) else {
             return Ok(());
         };
-        let lock = Lock::take(path);
+        let is_leaving = *self.stop.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = match is_leaving {
+            true => Lock::wait(path, LAST_PATIENCE),
+            false => Lock::take(path),
+        };
+        let lock = lock.ok_or_else(|| persist::busy(path, &self.settings.instance))?;
         // Under the lock: of two who save, the later one has the newer figures.
-        let figures = self.found()?.figures();
-        place.set(&figures)?;
+        place.set(self.found()?)?;
         drop(lock);
         Ok(())
     }

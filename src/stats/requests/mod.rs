@@ -64,7 +64,7 @@
 //! | `summary`, `table`, `document` | derived values, as a table, as JSON |
 //! | `persist` | saving, restoring, resetting |
 //! | `restored` | the restored past, in the segment |
-//! | `record`, `time` | from the JSON of a record to what is restored |
+//! | `record`, `past`, `time` | from the JSON of a record to what is restored, and added |
 //! | `store` | where records are |
 //! | `lock`, `failure` | one at a time; what can go wrong |
 
@@ -76,6 +76,7 @@ mod figures;
 mod gathered;
 mod inner;
 mod lock;
+mod past;
 mod periodic;
 mod persist;
 mod record;
@@ -129,7 +130,12 @@ mod names {
     pub(super) const RESTORED: &str = "restored";
 }
 
-/// The key of an instance's record unless asked otherwise: `SDK_CRAWLER_STATISTICS_` and the instance.
-pub fn default_state_key(instance: &str) -> String {
-    format!("SDK_CRAWLER_STATISTICS_{instance}")
+/// The key of an instance's record unless asked otherwise: `SDK_CRAWLER_STATISTICS_` and the instance; with another prefix than
+/// [`DEFAULT_PREFIX`], that and a point before it.
+pub fn default_state_key(prefix: &str, instance: &str) -> String {
+    let of_prefix = match prefix {
+        DEFAULT_PREFIX => String::new(),
+        prefix => format!("{prefix}."),
+    };
+    format!("{of_prefix}SDK_CRAWLER_STATISTICS_{instance}")
 }

@@ -1,9 +1,11 @@
 //! Saving, restoring and resetting an instance, one at a time (`lock`).
 
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use super::builder::Settings;
-use super::gathered::label;
+use super::gathered::{Found, label};
 use super::lock::Lock;
 use super::record::Record;
 use super::{Figures, INSTANCE, KeyValueStore, RequestsError, View, default_state_key, names, restored};
@@ -45,10 +47,7 @@ impl<'p> Place<'p> {
     }
 
     fn record(&self) -> Result<Option<Record>, RequestsError> {
-        let text = self
-            .store
-            .get(self.kvs_name, self.key)
-            .map_err(self.failed("get"))?;
+        let text = caught(|| self.store.get(self.kvs_name, self.key)).map_err(self.failed("get"))?;
         let parsed = text.map(|text| Record::parse(&text)).transpose();
         parsed.map_err(|reason| RequestsError::Record {
             kvs_name: self.kvs_name.to_owned(),
@@ -57,15 +56,32 @@ impl<'p> Place<'p> {
         })
     }
 
-    pub(super) fn set(&self, figures: &Figures) -> Result<(), RequestsError> {
-        let set = self.store.set(self.kvs_name, self.key, &figures.json());
-        set.map_err(self.failed("set"))
+    /// Replaces the record by what was found under the lock, unless that lacks what the record has.
+    pub(super) fn set(&self, found: Found) -> Result<Figures, RequestsError> {
+        if let Some(record) = self.record()?
+            && !found.has(&record)
+        {
+            return Err(RequestsError::NotRestored {
+                kvs_name: self.kvs_name.to_owned(),
+                key: self.key.to_owned(),
+                segment_id: record.segment_id,
+            });
+        }
+        let figures = found.figures();
+        let set = caught(|| self.store.set(self.kvs_name, self.key, &figures.json()));
+        set.map_err(self.failed("set"))?;
+        Ok(figures)
     }
 
     fn delete(&self) -> Result<(), RequestsError> {
-        let deleted = self.store.delete(self.kvs_name, self.key);
+        let deleted = caught(|| self.store.delete(self.kvs_name, self.key));
         deleted.map_err(self.failed("delete"))
     }
+}
+
+/// The store is the user's, and may panic.
+fn caught<T>(ask: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    catch_unwind(AssertUnwindSafe(ask)).unwrap_or_else(|_| Err(io::Error::other("the store panicked")))
 }
 
 /// What came of a restore.
@@ -80,24 +96,34 @@ pub enum Restored {
     SameSegment,
     /// A record has been restored into this segment already, since its last reset.
     Already,
+    /// The record was restored into this segment, and then the instance was reset there: what it has was reset.
+    Reset,
 }
 
-/// Saves an instance as a snapshot tells it, and returns its figures. It needs nothing of the segment but the snapshot.
+/// Saves an instance as the segment of `reader` tells it, and returns its figures. It needs no more than to read the segment.
+///
+/// The snapshot is taken under the lock of the segment: of all who save and reset, the last one's word is the record's. A record that has
+/// counts which this segment has not is not replaced: an instance whose session could not be entered saves nothing over its past.
 ///
 /// # Errors
 ///
-/// There is no such instance, or the store fails.
+/// There is no such instance, the record there is of another segment and was not restored here, the segment cannot be read, the store fails,
+/// or somebody else restores, saves or resets for seconds. Then nothing was saved.
 pub fn save(
-    snapshot: &Snapshot,
+    reader: &mut Reader,
     prefix: &str,
     instance: &str,
     place: Place<'_>,
 ) -> Result<Figures, RequestsError> {
-    let figures = View::with_prefix(snapshot, prefix).figures(instance);
-    let figures = figures.ok_or_else(|| RequestsError::NoInstance {
+    let lock = Lock::take(reader.path()).ok_or_else(|| busy(reader.path(), instance))?;
+    reader.refresh_owners()?;
+    let snapshot = reader.snapshot()?;
+    let found = View::with_prefix(&snapshot, prefix).found(instance);
+    let found = found.ok_or_else(|| RequestsError::NoInstance {
         instance: instance.to_owned(),
     })?;
-    place.set(&figures)?;
+    let figures = place.set(found)?;
+    drop(lock);
     Ok(figures)
 }
 
@@ -106,8 +132,8 @@ pub fn save(
 ///
 /// # Errors
 ///
-/// The record cannot be had or read, a capacity of the segment is used up, or somebody else restores, saves or resets for seconds. Then
-/// nothing was restored.
+/// The record cannot be had or read, a capacity of the segment is used up, somebody else restores, saves or resets for seconds, or what was
+/// counted here went on in another segment, so that it would count twice ([`RequestsError::Diverged`]). Then nothing was restored.
 pub fn restore(
     segment: &Segment,
     prefix: &str,
@@ -134,30 +160,84 @@ pub(super) fn restore_locked(
     let mut reader = Reader::open_path(path)?;
     let segment_id = reader.facts().origin.segment_id;
     let instance = &settings.instance;
-    let is_there = |reader: &mut Reader| -> Result<Option<Figures>, RequestsError> {
+    let found = |reader: &mut Reader| -> Result<Found, RequestsError> {
         let snapshot = reader.snapshot()?;
         let found = View::with_prefix(&snapshot, &settings.prefix).found(instance);
-        Ok(found
-            .filter(|found| found.past.is_some())
-            .map(|found| found.figures()))
+        Ok(found.unwrap_or_default())
     };
-    if is_there(&mut reader)?.is_some() {
-        return Ok(Restored::Already);
-    }
+    let before = found(&mut reader)?;
     let Some(record) = place.record()? else {
-        return Ok(Restored::NoRecord);
+        return Ok(match before.past {
+            Some(_) => Restored::Already,
+            None => Restored::NoRecord,
+        });
     };
-    if record.segment_id == segment_id && segment_id != 0 {
-        return Ok(Restored::SameSegment);
+    match before.meets(&record, segment_id) {
+        Meeting::Come(came) => return Ok(came),
+        Meeting::Diverged => {
+            return Err(RequestsError::Diverged {
+                instance: instance.clone(),
+                kvs_name: place.kvs_name.to_owned(),
+                key: place.key.to_owned(),
+                segment_id: record.segment_id,
+            });
+        }
+        Meeting::New => {}
     }
     if lock.is_none() {
         return Err(busy(path, instance));
     }
-    restored::store(segment, settings, &record.fields)?;
-    let figures = is_there(&mut reader)?.ok_or_else(|| RequestsError::NotStored {
-        instance: instance.clone(),
-    })?;
-    Ok(Restored::Done(Box::new(figures)))
+    restored::store(segment, settings, &record.limited(settings.max_error_groups))?;
+    let after = found(&mut reader)?;
+    if after.past.is_none() {
+        return Err(RequestsError::NotStored {
+            instance: instance.clone(),
+        });
+    }
+    Ok(Restored::Done(Box::new(after.figures())))
+}
+
+/// What a record is to a segment.
+enum Meeting {
+    /// It is to be restored.
+    New,
+    /// Nothing is to be done.
+    Come(Restored),
+    /// Some of its counts are in the segment, and each has some that the other has not.
+    Diverged,
+}
+
+impl Found {
+    /// What is a record to the segment of this id, in which this was found?
+    fn meets(&self, record: &Record, segment_id: u64) -> Meeting {
+        let is_own = record.segment_id == segment_id && segment_id != 0;
+        let is_after = self.reset_ns > record.persisted_at_ns;
+        match &self.past {
+            Some(_) if is_own => Meeting::Come(Restored::Already),
+            None if is_own => Meeting::Come(Restored::SameSegment),
+            // One that the original made says nothing of where it comes from.
+            Some(past) if past.contains_key(&record.identity) || record.segment_id == 0 => {
+                Meeting::Come(Restored::Already)
+            }
+            Some(_) => Meeting::Diverged,
+            None if is_after && self.stored.contains(&record.identity) => Meeting::Come(Restored::Reset),
+            // It has what was counted here; what was reset since is here no more.
+            None if record.is_of(segment_id) && !is_after => Meeting::Diverged,
+            None => Meeting::New,
+        }
+    }
+
+    /// Has this segment all that the record has, or had it until a reset?
+    fn has(&self, record: &Record) -> bool {
+        match self.meets(record, self.segment_id()) {
+            Meeting::Come(Restored::Already) if record.segment_id == 0 => {
+                let past = self.past.as_ref();
+                past.is_some_and(|past| past.contains_key(&record.identity))
+            }
+            Meeting::Come(_) => true,
+            Meeting::New | Meeting::Diverged => false,
+        }
+    }
 }
 
 /// Resets an instance in the segment at `path`: all its figures are zero or null, for all readers at once, and its record is removed, if
@@ -191,10 +271,6 @@ pub fn reset(
             .any(|(name, value)| name == INSTANCE && value == instance);
         is_its && name.is_some_and(|name| FIGURES.contains(&name))
     })?;
-    if let Some(place) = place {
-        // Again: who could not have the lock for seconds may have saved without it.
-        place.delete()?;
-    }
     drop(lock);
     Ok(done)
 }
@@ -213,7 +289,7 @@ const FIGURES: [&str; 10] = [
     names::RESTORED,
 ];
 
-fn busy(path: &Path, instance: &str) -> RequestsError {
+pub(super) fn busy(path: &Path, instance: &str) -> RequestsError {
     RequestsError::Busy {
         what: format!("the instance {instance:?} of {}", path.display()),
     }
@@ -222,7 +298,7 @@ fn busy(path: &Path, instance: &str) -> RequestsError {
 impl Settings {
     pub(super) fn key(&self) -> String {
         let key = self.state_key.clone();
-        key.unwrap_or_else(|| default_state_key(&self.instance))
+        key.unwrap_or_else(|| default_state_key(&self.prefix, &self.instance))
     }
 
     /// Where the record is, under its key.

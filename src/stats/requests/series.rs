@@ -11,7 +11,7 @@ use crate::segment::{Segment, Unit};
 /// Retries whose counters are at hand: more is rare, and a look-up.
 const AT_HAND: usize = 4;
 /// Label sets of ends and of codes, over all instances: there are at most 255 and 1,000 in each.
-const LIMIT: u64 = 1024;
+pub(super) const LIMIT: u64 = 1024;
 
 /// How a request ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

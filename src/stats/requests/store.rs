@@ -4,6 +4,9 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::sync::{AtomicU32, Relaxed};
 
 /// Keeps records by the name of a store and a key. Called in a session's thread, and where one enters, leaves, saves or resets.
 ///
@@ -83,10 +86,41 @@ fn escaped(name: &str) -> io::Result<String> {
     Ok(text)
 }
 
-/// Where a record is written before it has its name. One process writes one at a time to a key; what a killed one leaves is overwritten
-/// by the next of its process id, and removed with the record.
-fn unnamed(path: &Path) -> PathBuf {
-    path.with_extension(format!("json.{}.new", std::process::id()))
+/// After so long a file that has no name yet is one that a killed process left: writing takes milliseconds.
+const ABANDONED: Duration = Duration::from_secs(3600);
+
+/// Makes the file in which a record is written before it has its name: one's own, whatever other threads, and processes of other pid
+/// namespaces, write at the same time. What a killed one leaves is removed by who saves an hour later, and with the record.
+fn unnamed(path: &Path) -> io::Result<(PathBuf, File)> {
+    static MADE: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos() as u64;
+        let number = MADE.fetch_add(1, Relaxed);
+        let unnamed = path.with_extension(format!("json.{}.{number:x}.{now:x}.new", std::process::id()));
+        match File::create_new(&unnamed) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            file => return file.map(|file| (unnamed, file)),
+        }
+    }
+}
+
+/// Removes files without a name of this record that are as old as this at least.
+fn remove_unnamed(path: &Path, folder: &Path, age: Duration) -> io::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.into_owned() + ".";
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let found = entry.file_name().to_string_lossy().into_owned();
+        if !found.starts_with(&name) || !found.ends_with(".new") {
+            continue;
+        }
+        let modified = entry.metadata().and_then(|file| file.modified());
+        let is_old = |modified: SystemTime| modified.elapsed().is_ok_and(|elapsed| elapsed >= age);
+        if age.is_zero() || modified.is_ok_and(is_old) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    Ok(())
 }
 
 impl KeyValueStore for FolderStore {
@@ -102,12 +136,12 @@ impl KeyValueStore for FolderStore {
         let path = self.path(kvs_name, key)?;
         let folder = path.parent().unwrap_or(&self.folder);
         fs::create_dir_all(folder)?;
-        let unnamed = unnamed(&path);
-        let written = File::create(&unnamed).and_then(|mut file| {
-            file.write_all(record.as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&unnamed, &path)
-        });
+        let _ = remove_unnamed(&path, folder, ABANDONED);
+        let (unnamed, mut file) = unnamed(&path)?;
+        let written = file.write_all(record.as_bytes());
+        let written = written
+            .and_then(|()| file.sync_all())
+            .and_then(|()| fs::rename(&unnamed, &path));
         if written.is_err() {
             let _ = fs::remove_file(&unnamed);
         }
@@ -119,27 +153,16 @@ impl KeyValueStore for FolderStore {
     fn delete(&self, kvs_name: &str, key: &str) -> io::Result<()> {
         let path = self.path(kvs_name, key)?;
         let folder = path.parent().unwrap_or(&self.folder);
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned()
-            + ".";
-        let entries = match fs::read_dir(folder) {
+        match remove_unnamed(&path, folder, Duration::ZERO) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            entries => entries?,
-        };
-        for entry in entries {
-            let entry = entry?;
-            let found = entry.file_name().to_string_lossy().into_owned();
-            if found.starts_with(&name) && found.ends_with(".new") {
-                let _ = fs::remove_file(entry.path());
-            }
+            removed => removed?,
         }
-        match fs::remove_file(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => removed,
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            removed => removed?,
         }
+        // Nor is it to come back with a crash of the machine.
+        File::open(folder)?.sync_all()
     }
 }
 
@@ -155,5 +178,21 @@ mod tests {
         assert_eq!(path("..", "../../etc"), "/records/%2E./%2E.%2F..%2Fetc.json");
         assert_eq!(path("k", "a%2F"), "/records/k/a%252F.json");
         assert!(store.path("k", "").is_err() && store.path("k", &"/".repeat(67)).is_err());
+    }
+
+    #[test]
+    fn what_a_killed_one_left_long_ago_is_removed_by_the_next_and_what_is_written_now_is_not() {
+        let folder = std::env::temp_dir().join(format!("shmetrics-unnamed-{}", std::process::id()));
+        let store = FolderStore::new(&folder);
+        store.set("k", "a", "1").unwrap();
+        let path = store.path("k", "a").unwrap();
+        let (old, file) = unnamed(&path).unwrap();
+        file.set_modified(SystemTime::now() - 2 * ABANDONED).unwrap();
+        let (new, _) = unnamed(&path).unwrap();
+        store.set("k", "a", "2").unwrap();
+        assert_eq!((old.exists(), new.exists()), (false, true));
+        store.delete("k", "a").unwrap();
+        assert!(!new.exists() && !path.exists());
+        fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -78,7 +78,10 @@ fn a_03_every_field_has_its_name_its_unit_and_its_value() {
             "requestsInFlight",
             "requestsWaiting",
             "requestDurationPercentilesMillis",
-            "segmentId"
+            "segmentId",
+            "segmentIds",
+            "requestsFinishedWithDuration",
+            "requestsFailedWithDuration"
         ]
     );
     let state = state(&told);

@@ -163,7 +163,7 @@ fn a_04_who_finds_the_lock_taken_for_seconds_says_so_and_changes_nothing() {
     let path = scratch.path("segment");
     let store = FolderStore::new(scratch.path("records"));
     let segment = compact().create_at(&path).unwrap();
-    let key = default_state_key("news");
+    let key = default_state_key(DEFAULT_PREFIX, "news");
     let place = || Place::new(&store, "default", &key);
     store.set("default", &key, &long_record(5, 1)).unwrap();
     let holder = std::fs::File::open(&path).unwrap();

@@ -9,6 +9,7 @@ mod half;
 mod log;
 mod persistence;
 mod processes;
+mod records;
 mod resets;
 mod restore;
 mod runs;

@@ -166,7 +166,7 @@ fn a_04_it_is_saved_when_sigterm_comes_by_a_handler_that_only_sets_a_flag() {
         let snapshot = look(&path);
         (View::new(&snapshot).figures(DEFAULT_INSTANCE)?.requests_finished == 1).then_some(())
     });
-    let key = default_state_key(DEFAULT_INSTANCE);
+    let key = default_state_key(DEFAULT_PREFIX, DEFAULT_INSTANCE);
     assert_eq!(store_of(&path).get("default", &key).unwrap(), None);
     // SAFETY: a signal to a child of ours that was not waited for yet.
     unsafe { libc::kill(worker.0.id() as libc::pid_t, libc::SIGTERM) };
@@ -198,7 +198,7 @@ fn a_04_what_is_saved_is_the_old_record_or_the_new_one_while_savers_are_killed()
     let scratch = Scratch::new("requests-save-kills");
     let path = scratch.path("segment");
     let segment = compact().create_at(&path).unwrap();
-    let key = default_state_key(DEFAULT_INSTANCE);
+    let key = default_state_key(DEFAULT_PREFIX, DEFAULT_INSTANCE);
     let mut last = 0;
     let mut saved = || {
         let record = store_of(&path).get("default", &key).unwrap();

@@ -60,6 +60,7 @@ fn counted(told: &Figures) -> Json {
         "requestsFinishedPerMinute",
         "requestDurationPercentilesMillis",
         "segmentId",
+        "segmentIds",
     ] {
         state.as_object_mut().unwrap().remove(member);
     }
@@ -103,7 +104,7 @@ fn a_04_every_field_goes_on_in_another_segment_of_another_boot_and_never_twice()
     some_work(&requests);
     requests.persist().unwrap();
     let again = |instance: &str| {
-        let key = default_state_key(instance);
+        let key = default_state_key(DEFAULT_PREFIX, instance);
         restore(
             &segment,
             DEFAULT_PREFIX,
@@ -136,7 +137,9 @@ fn a_04_every_field_goes_on_in_another_segment_of_another_boot_and_never_twice()
 
     // A reset removes the record, and the past.
     requests.reset().unwrap();
-    let path = store.path("default", &default_state_key("news")).unwrap();
+    let path = store
+        .path("default", &default_state_key(DEFAULT_PREFIX, "news"))
+        .unwrap();
     assert!(!path.exists());
     let told = requests.figures().unwrap();
     assert_eq!((told.requests_total(), told.restored), (0, false));
@@ -157,7 +160,7 @@ fn a_04_a_record_is_not_restored_on_top_of_the_segment_that_it_was_made_from() {
         let told = figures(&path, "news");
         assert_eq!((told.requests_finished, told.restored), (2 * round, false));
     }
-    let key = default_state_key("news");
+    let key = default_state_key(DEFAULT_PREFIX, "news");
     let place = || Place::new(&store, "default", &key);
     let again = restore(&segment, DEFAULT_PREFIX, "news", place()).unwrap();
     assert_eq!(again, Restored::SameSegment);
