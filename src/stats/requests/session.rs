@@ -10,7 +10,7 @@ use super::series::Series;
 use super::{Figures, RequestsError, Summary, periodic, persist};
 use crate::reset::Done;
 use crate::segment::Segment;
-use crate::sync::AtomicBool;
+use crate::sync::{AtomicBool, Relaxed};
 
 /// A session: from [`Builder::enter`] until [`leave`](Self::leave) or drop this process is in it, and what it does is recorded through it. So
 /// nothing can be recorded outside of one.
@@ -115,8 +115,8 @@ impl Requests {
         persist::reset(path, &settings.prefix, &settings.instance, place)
     }
 
-    /// Leaves the session: stops its thread, logs the final statistics, and saves, with persistence enabled. Returns the derived values at
-    /// the end. Dropping it does the same, and keeps an error in the segment's error log.
+    /// Leaves the session: stops its thread, saves, with persistence enabled or if the [flag](Self::persist_flag) is set, and logs the final
+    /// statistics. Returns the derived values at the end. Dropping it does the same, and keeps an error in the segment's error log.
     ///
     /// # Errors
     ///
@@ -127,24 +127,33 @@ impl Requests {
 
     fn leave_now(&mut self) -> Result<Summary, RequestsError> {
         let inner = &self.inner;
-        let Some(thread) = self.thread.take().filter(|_| inner.is_own()) else {
-            // In a child: it is its parent's.
+        let Some(thread) = self.thread.take() else {
             return Ok(Summary::default());
         };
+        if !inner.is_own() {
+            // In a child, and its parent's: there is no such thread here, and its handle may be by now that of one of the child's own,
+            // which dropping it would detach.
+            std::mem::forget(thread);
+            return Ok(Summary::default());
+        }
         *inner.stop.lock().unwrap_or_else(PoisonError::into_inner) = true;
         inner.wake.notify_all();
         let _ = thread.join();
         let is_first = inner.is_first().unwrap_or(true);
         inner.end();
         let figures = inner.found().map(Found::figures);
+        // Also what was asked for since the thread last looked. Before it is logged, which is the user's code.
+        let is_asked = inner.persist_asked.swap(false, Relaxed);
+        let saved = match inner.settings.persistence == Persistence::Enabled || is_asked {
+            true => inner.save(),
+            false => Ok(()),
+        };
         if let Ok(figures) = &figures
             && is_first
         {
             periodic::log_final(inner, figures);
         }
-        if inner.settings.persistence == Persistence::Enabled {
-            inner.save()?;
-        }
+        saved?;
         Ok(figures?.calculate())
     }
 }

@@ -103,6 +103,52 @@ fn a_07_a_log_that_fails_and_panics_goes_on() {
     );
 }
 
+/// Of this process: it counts what comes from here, and panics.
+#[cfg(feature = "log")]
+struct Panicking(std::sync::atomic::AtomicUsize);
+
+#[cfg(feature = "log")]
+impl ::log::Log for Panicking {
+    fn enabled(&self, _: &::log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &::log::Record<'_>) {
+        if record.target() == "shmetrics::requests" {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            panic!("on purpose");
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+#[cfg(feature = "log")]
+#[test]
+fn a_07_a_logger_of_the_process_that_panics_ends_neither_the_thread_nor_the_final_save() {
+    static LOGGER: Panicking = Panicking(std::sync::atomic::AtomicUsize::new(0));
+    let _alone = alone();
+    let scratch = Scratch::new("requests-logger");
+    let path = scratch.path("segment");
+    let segment = compact().create_at(&path).unwrap();
+    ::log::set_logger(&LOGGER).unwrap();
+    ::log::set_max_level(::log::LevelFilter::Info);
+    let store = FolderStore::new(scratch.path("records"));
+    let builder = Requests::builder(&segment).max_in_flight(64).log_interval(ms(1));
+    let builder = builder.persistence(Persistence::Enabled).store(store.clone());
+    let requests = builder.enter().unwrap();
+    let logged = || LOGGER.0.load(std::sync::atomic::Ordering::Relaxed);
+    poll("some messages", || (logged() >= 3).then_some(()));
+    done(&requests, "a", 0, 1);
+    let left = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| requests.leave()));
+    let key = default_state_key(DEFAULT_INSTANCE);
+    let record = store.get("default", &key).unwrap().unwrap();
+    assert!(record.contains("\"requestsFinished\":1,"), "{record}");
+    assert_eq!(left.unwrap().unwrap().requests_total, 1);
+    let errors = look(&path).errors;
+    assert!(errors.iter().any(|error| error.message.ends_with("panicked")));
+}
+
 #[test]
 fn a_07_of_several_processes_one_logs_if_asked_and_the_next_when_it_is_killed() {
     let _alone = alone();

@@ -223,9 +223,10 @@ fn a_10_outside_of_a_session_nothing_can_be_recorded_and_entering_twice_is_an_er
         done(&requests, "child's", 0, 1);
         let own = quiet(&segment).instance("a").enter().unwrap();
         done(&own, "child's", 0, 1);
-        own.leave().unwrap();
+        // Meanwhile: the handle of the parent's thread may be that of this session's.
         // SAFETY: what it is read from is never dropped in this process, which ends by `_exit`.
         drop(unsafe { std::ptr::read(&raw const requests) });
+        own.leave().unwrap();
         0
     };
     let pid = fork(child);

@@ -93,6 +93,26 @@ fn a_04_it_is_saved_every_interval_when_asked_and_on_leaving() {
     assert_eq!((store.saved(), store.finished()), (before + 1, json!(3)));
 }
 
+#[test]
+fn a_04_what_was_asked_by_the_flag_just_before_the_end_is_saved_on_leaving() {
+    let _alone = alone();
+    let scratch = Scratch::new("requests-flag");
+    let segment = compact().create_at(scratch.path("segment")).unwrap();
+    let store = Arc::new(Memory::default());
+    for round in 1..=10 {
+        let requests = kept(&segment, &store, Persistence::ExplicitOnly).enter().unwrap();
+        done(&requests, "a", 0, 1);
+        requests.persist_flag().store(true, Relaxed);
+        requests.leave().unwrap();
+        assert_eq!((store.saved(), store.finished()), (round, json!(round)));
+    }
+    // Without persistence there is no place, and it is no error.
+    let requests = kept(&segment, &store, Persistence::Off).enter().unwrap();
+    requests.persist_flag().store(true, Relaxed);
+    requests.leave().unwrap();
+    assert_eq!(store.saved(), 10);
+}
+
 /// What the handler sets.
 static FLAG: AtomicPtr<AtomicBool> = AtomicPtr::new(std::ptr::null_mut());
 
