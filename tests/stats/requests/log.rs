@@ -141,7 +141,7 @@ fn a_07_a_logger_of_the_process_that_panics_ends_neither_the_thread_nor_the_fina
     poll("some messages", || (logged() >= 3).then_some(()));
     done(&requests, "a", 0, 1);
     let left = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| requests.leave()));
-    let key = default_state_key(DEFAULT_INSTANCE);
+    let key = default_state_key(DEFAULT_PREFIX, DEFAULT_INSTANCE);
     let record = store.get("default", &key).unwrap().unwrap();
     assert!(record.contains("\"requestsFinished\":1,"), "{record}");
     assert_eq!(left.unwrap().unwrap().requests_total, 1);
