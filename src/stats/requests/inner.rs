@@ -1,6 +1,6 @@
 //! What a session and its thread share: its part in the run, its reader, who else is in a session.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 
 use super::builder::{Builder, Persistence, Settings, Sink};
@@ -185,7 +185,7 @@ impl Inner {
         let (Some(place), Some(path)) = (place, self.segment.path()) else {
             return Ok(());
         };
-        let is_leaving = *self.stop.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_leaving = lock(&self.stop).is_some_and(|stop| *stop);
         let lock = match is_leaving {
             true => Lock::wait(path, LAST_PATIENCE),
             false => Lock::take(path),

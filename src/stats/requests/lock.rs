@@ -2,7 +2,8 @@
 //!
 //! What it is for: of two that save, the later one has the newer figures; a reset and a save do not cross; of two that enter, one begins
 //! the run. What must not be half after a death does not rest on it (`run`, `restored`). A child that is forked while it is held, and
-//! outlives its parent, holds it: so nobody waits for ever.
+//! outlives its parent, holds it: so nobody waits for ever, and who cannot have it neither saves nor
+//! restores nor resets.
 
 use std::fs::File;
 use std::io::ErrorKind;

@@ -1,4 +1,19 @@
 //! Saving, restoring and resetting an instance, one at a time (`lock`).
+//!
+//! A record and a segment are told from each other by ids. Each record has the id of the segment that it was made from, and those of the
+//! segments whose counts came into that one (`record`); each set that was restored has them among its names, and the record's own hash
+//! (`restored`). So it is known what a segment has of a record:
+//!
+//! | | restored | replaced by a save |
+//! |---|---|---|
+//! | made from this segment, or the one that is in force here | no: all of it is here | yes |
+//! | was in force here, until a reset after it was saved | no: it was reset | yes |
+//! | has the counts of this segment, and others | no: `Diverged` | no: `NotRestored` |
+//! | any other, while one is in force here | no: `Diverged` | no: `NotRestored` |
+//! | any other | yes | no: `NotRestored` |
+//!
+//! A record that bears no id, as the original writes it, has nothing of this segment unless it is in force; it is not restored beside
+//! another one.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -107,8 +122,8 @@ pub enum Restored {
 ///
 /// # Errors
 ///
-/// There is no such instance, the record there is of another segment and was not restored here, the segment cannot be read, the store fails,
-/// or somebody else restores, saves or resets for seconds. Then nothing was saved.
+/// There is no such instance, the record there is of another segment and was not restored here ([`RequestsError::NotRestored`]) or is none,
+/// the segment cannot be read, the store fails, or somebody else restores, saves or resets for seconds. Then nothing was saved.
 pub fn save(
     reader: &mut Reader,
     prefix: &str,

@@ -14,6 +14,8 @@
 //!   one in force, since readers take one, so nothing can count twice, whoever restores what, at any moment.
 //! * *Counting went on and was saved*: that record bears this segment's id, and is not restored into it. Restored into another it is the one
 //!   set there, and has the older past in it, once.
+//! * *Back in an earlier segment*: among the names are the ids of the segments that the record has the counts of, and the record's own hash. So
+//!   one that went on elsewhere is known where its counts began (`persist`): there it is neither restored nor replaced.
 //! * *A reset* makes all these numbers read 0, with all others, in one step: the hash is wrong, and the past is gone. Who was about to
 //!   restore holds the lock, so it comes before or after.
 
@@ -43,7 +45,7 @@ pub(super) fn in_force(sets: BTreeMap<&str, Fields>) -> Option<Fields> {
         .map(|(_, fields)| fields)
 }
 
-/// Stores a set.
+/// Stores a set; of a record, what [`limited`](super::record::Record::limited) leaves of it.
 pub(super) fn store(segment: &Segment, settings: &Settings, fields: &Fields) -> Result<(), RegisterError> {
     let record = hash(fields);
     let name = settings.name(names::RESTORED);

@@ -11,6 +11,7 @@ use crate::sync::{AtomicU32, Relaxed};
 /// Keeps records by the name of a store and a key. Called in a session's thread, and where one enters, leaves, saves or resets.
 ///
 /// What [`set`](Self::set) replaces is replaced as a whole: who reads, or comes after a crash, finds the old record or the new one.
+/// Before a record is replaced it is read. A store that panics has failed: the error says so.
 pub trait KeyValueStore: Send + Sync {
     /// The record; `None` if there is none.
     fn get(&self, kvs_name: &str, key: &str) -> io::Result<Option<String>>;
