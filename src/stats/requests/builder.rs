@@ -127,8 +127,10 @@ impl<'s> Builder<'s> {
         self
     }
 
-    /// Requests that can be in flight, or wait for a retry, over all processes; default 512. Each costs 144 bytes of the segment. What finds
-    /// no room is counted, but a retry of it is not known as one.
+    /// Requests that can be in flight, or wait for a retry, over all processes; default 512. Each costs 144 bytes of the segment. The start
+    /// of what finds no room is counted, and its end by its [`Attempt`](super::Attempt); but a retry of it is not known as one, and by its
+    /// key it cannot be ended. Room is in eights by the hash of the key, so give twice as much as is needed at once. What finds none is
+    /// counted in the series `PREFIX_in_flight`, as `overflow`; requests that wait and whose place was given to others, as `forgotten`.
     pub fn max_in_flight(mut self, requests: u64) -> Self {
         self.settings.max_in_flight = requests;
         self

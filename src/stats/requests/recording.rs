@@ -159,6 +159,7 @@ impl Requests {
         deferred
     }
 
+    /// Of a start before a reset it takes back what is not counted any more: the number is negative then, which readers show as zero.
     fn take_back(&self, runs: u64) {
         match runs {
             1 => self.series().started.dec(),
@@ -168,6 +169,9 @@ impl Requests {
 
     /// As [`finish`](Self::finish), for who has no [`Attempt`], whoever works on the request. `None`, and nothing is counted: no such key is
     /// known. Of a request that nobody works on just now the end is counted, and its duration, which is not known, is told as zero.
+    ///
+    /// Prefer the [`Attempt`] where it is at hand: a key that found no room, or whose place was given to another while it waited, is not
+    /// known, so its end by key is not counted ([`Builder::max_in_flight`](super::Builder::max_in_flight)). By its attempt it is.
     pub fn finish_key(&self, key: &str) -> Option<Duration> {
         self.end_key(Outcome::Finished, key)
     }

@@ -78,3 +78,54 @@ impl Serialize for Summary {
         object.end()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(finished: u64, failed: u64, runtime: Duration) -> Summary {
+        let figures = Figures {
+            requests_finished: finished,
+            requests_failed: failed,
+            crawler_runtime: runtime,
+            ..Figures::default()
+        };
+        figures.calculate()
+    }
+
+    #[test]
+    fn finished_requests_per_minute_are_rounded_half_to_even_and_failed_ones_down() {
+        let two_minutes = Duration::from_secs(120);
+        for (count, finished, failed) in [(0, 0, 0), (1, 0, 0), (3, 2, 1), (5, 2, 2), (7, 4, 3), (8, 4, 4)] {
+            let summary = told(count, count, two_minutes);
+            let rates = (
+                summary.requests_finished_per_minute,
+                summary.requests_failed_per_minute,
+            );
+            assert_eq!(rates, (finished, failed), "{count} in two minutes");
+        }
+        // Not only halves: 2.4, 2.6 and 2.9999… a minute.
+        let five_minutes = Duration::from_secs(300);
+        assert_eq!(told(12, 12, five_minutes).requests_finished_per_minute, 2);
+        assert_eq!(told(13, 13, five_minutes).requests_finished_per_minute, 3);
+        let longer = five_minutes + Duration::from_millis(1);
+        let summary = told(15, 15, longer);
+        assert_eq!(
+            (
+                summary.requests_finished_per_minute,
+                summary.requests_failed_per_minute
+            ),
+            (3, 2)
+        );
+        // No run time, no rate.
+        let summary = told(5, 5, Duration::ZERO);
+        assert_eq!(
+            (
+                summary.requests_finished_per_minute,
+                summary.requests_failed_per_minute
+            ),
+            (0, 0)
+        );
+        assert_eq!(summary.retry_histogram, [0]);
+    }
+}

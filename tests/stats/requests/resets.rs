@@ -65,6 +65,31 @@ fn a_08_a_reset_sets_all_to_defaults_and_sessions_go_on() {
 }
 
 #[test]
+fn a_08_what_was_started_before_a_reset_and_deferred_after_it_never_makes_starts_negative() {
+    let _alone = alone();
+    let scratch = Scratch::new("requests-reset-deferred");
+    let path = scratch.path("segment");
+    let segment = compact().create_at(&path).unwrap();
+    let requests = quiet(&segment).enter().unwrap();
+    let starts = || {
+        let told = figures(&path, DEFAULT_INSTANCE);
+        (told.requests_started, told.retries_started)
+    };
+    let first = requests.start("first");
+    assert!(requests.retry_later(requests.start("again")));
+    let again = requests.start("again");
+    assert_eq!(starts(), (2, 1));
+    requests.reset().unwrap();
+    assert!(requests.defer(first) && requests.defer(again));
+    assert_eq!(starts(), (0, 0));
+    let state = state(&requests.figures().unwrap());
+    assert_eq!(
+        (&state["requestsStarted"], &state["retriesStarted"]),
+        (&json!(0), &json!(0))
+    );
+}
+
+#[test]
 fn a_08_after_a_reset_of_the_whole_segment_the_run_goes_on() {
     let _alone = alone();
     let scratch = Scratch::new("requests-reset-all");
