@@ -15,6 +15,8 @@ use crate::snapshot::{Histogram, Number, Series, Snapshot, Value};
 pub(super) struct Found {
     figures: Figures,
     pub(super) told: Told,
+    /// The latest sign of life that is stored, of whatever run.
+    pub(super) latest_ns: u64,
     /// The slots of live processes that are entered, ascending.
     pub(super) entered: Vec<u64>,
     /// The set in force.
@@ -35,7 +37,7 @@ pub(super) fn label<'s>(series: &'s Series, name: &str) -> Option<&'s str> {
 #[derive(Default)]
 pub(super) struct Gathered<'s> {
     figures: Figures,
-    runs: [[i64; 5]; 2],
+    runs: [[i64; run::WORDS]; 2],
     alive: [u64; 2],
     /// Slot of each live process, and its run.
     sessions: Vec<(u64, i64)>,
@@ -165,6 +167,7 @@ impl<'s> Gathered<'s> {
             start_ns: self.reset_ns,
             before_ns: 0,
             first_ns: self.reset_ns,
+            ahead_ns: 0,
         }
     }
 
@@ -202,6 +205,7 @@ impl<'s> Gathered<'s> {
         Found {
             figures: self.figures,
             told,
+            latest_ns: self.alive[0].max(self.alive[1]),
             entered: self.sessions.iter().map(|(slot, _)| *slot).collect(),
             past,
             stored,

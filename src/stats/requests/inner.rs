@@ -15,8 +15,11 @@ use crate::sync::{AtomicBool, AtomicU64, Relaxed};
 /// How long one waits for what another thread of this process does in milliseconds; in a forked child it may never end.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The sessions of this process: its id, the segment's, prefix and instance.
-static ENTERED: Mutex<Vec<(u32, u64, String, String)>> = Mutex::new(Vec::new());
+/// A session: the ids of its process and its segment, prefix and instance.
+type Entered = (u32, u64, String, String);
+
+/// The sessions of this process.
+static ENTERED: Mutex<Vec<Entered>> = Mutex::new(Vec::new());
 
 /// What the session and its thread share.
 pub(super) struct Inner {
@@ -27,6 +30,8 @@ pub(super) struct Inner {
     reader: Mutex<Option<Reader>>,
     /// The number of the run.
     run: AtomicU64,
+    /// So much later than they are its signs of life are stored.
+    ahead_ns: AtomicU64,
     /// Both clocks when it was entered.
     clocks: Clocks,
     pub(super) sink: Mutex<Option<Sink>>,
@@ -34,8 +39,8 @@ pub(super) struct Inner {
     pub(super) stop: Mutex<bool>,
     pub(super) wake: Condvar,
     pid: u32,
-    /// Of the segment.
-    id: u64,
+    /// Until it is left.
+    part: Mutex<Option<Part>>,
 }
 
 /// As [`Mutex::lock`], but not for ever.
@@ -69,19 +74,20 @@ impl Inner {
             .as_ref()
             .map_or(0, |reader| reader.facts().origin.segment_id);
         let pid = std::process::id();
-        take_part(pid, id, &settings)?;
-        let series = Series::register(&segment, &settings).inspect_err(|_| leave_part(pid, id, &settings))?;
+        let part = Part::take(pid, id, &settings)?;
+        let series = Series::register(&segment, &settings)?;
         let inner = Inner {
+            part: Mutex::new(Some(part)),
             series,
             reader: Mutex::new(reader),
             run: AtomicU64::new(0),
+            ahead_ns: AtomicU64::new(0),
             clocks: Clocks::read(),
             sink: Mutex::new(builder.sink),
             persist_asked: Arc::default(),
             stop: Mutex::new(false),
             wake: Condvar::new(),
             pid,
-            id,
             segment,
             settings,
         };
@@ -112,17 +118,20 @@ impl Inner {
         {
             persist::restore_locked(&self.segment, path, &self.settings, place, lock.as_ref())?;
         }
-        let told = self.found()?.told;
+        let found = self.found()?;
+        let (told, now_ns) = (found.told, self.now_ns());
         let run = match told.is_running {
             true => told.run,
             false => {
-                let run = told.next(self.now_ns());
-                self.series.run.begin(&run);
-                run
+                let run = told.next(now_ns, found.latest_ns);
+                let in_force = || self.found().map(|found| found.told.run);
+                run.store_whole(|run| self.series.run.begin(run), in_force)?
             }
         };
         self.run.store(run.number as u64, Relaxed);
-        self.series.run.mark(run.number, self.now_ns());
+        let behind_ns = found.latest_ns.saturating_sub(now_ns);
+        self.ahead_ns.store(behind_ns.max(run.ahead_ns), Relaxed);
+        self.mark();
         // Only now: a reader that sees the session sees its run.
         self.series.sessions.set(run.number);
         drop(lock);
@@ -131,7 +140,11 @@ impl Inner {
 
     /// A sign of life.
     pub(super) fn mark(&self) {
-        self.series.run.mark(self.run.load(Relaxed) as i64, self.now_ns());
+        let ahead_ns = self.ahead_ns.load(Relaxed);
+        self.series.run.mark(
+            self.run.load(Relaxed) as i64,
+            self.now_ns().saturating_add(ahead_ns),
+        );
     }
 
     /// Is no longer in the run.
@@ -140,7 +153,9 @@ impl Inner {
             self.mark();
             self.series.sessions.set(0);
         }
-        leave_part(self.pid, self.id, &self.settings);
+        if let Some(mut part) = lock(&self.part) {
+            *part = None;
+        }
     }
 
     /// What the segment says of the instance now.
@@ -157,21 +172,16 @@ impl Inner {
         Ok(view.found(&self.settings.instance).unwrap_or_default())
     }
 
-    /// Is it this process that logs?
+    /// Is it this session that logs? By its slot: process ids are of a namespace, and who has opened the segment twice has two slots.
     pub(super) fn is_first(&self) -> Result<bool, RequestsError> {
         if self.settings.log_from == super::LogFrom::Each {
             return Ok(true);
         }
-        let first = self.found()?.entered.first().copied();
-        let mut reader = lock(&self.reader);
-        let snapshot = reader
-            .as_mut()
-            .and_then(|reader| reader.as_mut())
-            .map(Reader::snapshot);
-        let processes = snapshot.transpose()?.map(|snapshot| snapshot.processes);
-        let mut processes = processes.unwrap_or_default().into_iter();
-        let own = processes.find(|process| process.alive && process.pid == u64::from(self.pid));
-        Ok(own.is_none_or(|own| Some(own.slot) == first))
+        // Who has none is seen by nobody, and logs for itself.
+        let Some(own) = self.segment.slot() else {
+            return Ok(true);
+        };
+        Ok(self.found()?.entered.first() == Some(&own))
     }
 
     /// Saves, if there is a place. Who cannot have the lock does not: it would replace what is newer. On leaving there is no other chance, so
@@ -198,28 +208,35 @@ impl Inner {
     }
 }
 
-/// Is in a session from now on. On a segment that does nothing (id 0) there can be any number.
-fn take_part(pid: u32, id: u64, settings: &Settings) -> Result<(), RequestsError> {
-    let mut entered = lock(&ENTERED).ok_or_else(|| RequestsError::Busy {
-        what: "the sessions of this process".to_owned(),
-    })?;
-    // Those of the parent are not this process'.
-    entered.retain(|(of, ..)| *of == pid);
-    let own = (pid, id, settings.prefix.clone(), settings.instance.clone());
-    if id != 0 && entered.contains(&own) {
-        return Err(RequestsError::AlreadyEntered {
-            instance: settings.instance.clone(),
-        });
+/// A session of this process, from entering on until it is dropped, however that comes.
+struct Part(Entered);
+
+impl Part {
+    /// On a segment that does nothing (id 0) there can be any number.
+    fn take(pid: u32, id: u64, settings: &Settings) -> Result<Part, RequestsError> {
+        let mut entered = lock(&ENTERED).ok_or_else(|| RequestsError::Busy {
+            what: "the sessions of this process".to_owned(),
+        })?;
+        // Those of the parent are not this process'.
+        entered.retain(|(of, ..)| *of == pid);
+        let own = (pid, id, settings.prefix.clone(), settings.instance.clone());
+        if id != 0 && entered.contains(&own) {
+            return Err(RequestsError::AlreadyEntered {
+                instance: settings.instance.clone(),
+            });
+        }
+        entered.push(own.clone());
+        Ok(Part(own))
     }
-    entered.push(own);
-    Ok(())
 }
 
-/// Is no longer in it.
-fn leave_part(pid: u32, id: u64, settings: &Settings) {
-    if let Some(mut entered) = lock(&ENTERED) {
-        entered.retain(|(of, segment, prefix, instance)| {
-            (*of, *segment, prefix, instance) != (pid, id, &settings.prefix, &settings.instance)
-        });
+impl Drop for Part {
+    fn drop(&mut self) {
+        // In a child it is its parent's, and the lock may be taken for ever.
+        if self.0.0 == std::process::id()
+            && let Some(mut entered) = lock(&ENTERED)
+        {
+            entered.retain(|entered| *entered != self.0);
+        }
     }
 }

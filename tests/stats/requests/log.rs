@@ -174,11 +174,39 @@ fn a_07_of_several_processes_one_logs_if_asked_and_the_next_when_it_is_killed() 
     });
     let segment = compact().open_at(&path).unwrap();
     let (requests, receiver) = logged(builder(&segment));
-    // Its thread has looked: it is entered, and not the first.
-    poll("both", || {
-        (requests.figures().unwrap().processes == 2).then_some(())
-    });
-    assert!(receiver.try_recv().is_err());
+    assert_eq!(requests.figures().unwrap().processes, 2);
+    // The other one stands still, and lives: signs of life are ours, and between two of them our thread has looked whether it logs.
+    worker.stop();
+    let mut last = runs::alive(&path);
+    for _ in 0..3 {
+        let before = last;
+        last = poll("a sign of life", || {
+            Some(runs::alive(&path)).filter(|mark| *mark > before)
+        });
+    }
+    assert_eq!(receiver.try_recv().ok(), None);
     worker.kill();
     next(&receiver);
+}
+
+#[test]
+fn a_07_the_first_is_told_by_its_slot_though_its_process_has_a_lower_one_of_another_opening() {
+    let _alone = alone();
+    let scratch = Scratch::new("requests-log-slots");
+    let path = scratch.path("segment");
+    let _first = compact().create_at(&path).unwrap();
+    let second = compact().open_at(&path).unwrap();
+    let slots = look(&path)
+        .processes
+        .iter()
+        .filter(|process| process.alive)
+        .count();
+    assert_eq!(slots, 2);
+    let builder = Requests::builder(&second).max_in_flight(64).log_interval(ms(1));
+    let (requests, receiver) = logged(builder.log_from(LogFrom::First));
+    assert!(next(&receiver).starts_with("Statistics"));
+    while receiver.try_recv().is_ok() {}
+    requests.leave().unwrap();
+    let mut messages = receiver.iter();
+    assert!(messages.any(|message| message.starts_with("Final request statistics")));
 }

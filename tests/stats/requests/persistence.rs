@@ -159,6 +159,49 @@ fn a_04_a_store_that_panics_is_asked_again() {
     );
 }
 
+/// A store that panics when it is read, until it is mended.
+struct PanickingOnGet(Arc<AtomicBool>);
+
+impl KeyValueStore for PanickingOnGet {
+    fn get(&self, _: &str, _: &str) -> io::Result<Option<String>> {
+        assert!(self.0.load(Relaxed), "on purpose");
+        Ok(None)
+    }
+
+    fn set(&self, _: &str, _: &str, _: &str) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn delete(&self, _: &str, _: &str) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_10_whose_store_panicked_on_entering_has_not_entered_and_can() {
+    let _alone = alone();
+    let scratch = Scratch::new("requests-enter-panics");
+    let segment = compact().create_at(scratch.path("segment")).unwrap();
+    let is_mended = Arc::new(AtomicBool::new(false));
+    let enter = || {
+        let store = PanickingOnGet(Arc::clone(&is_mended));
+        quiet(&segment)
+            .persistence(Persistence::Enabled)
+            .store(store)
+            .enter()
+    };
+    for _ in 0..2 {
+        let entered = std::panic::catch_unwind(std::panic::AssertUnwindSafe(enter));
+        // It is no matter here whether the panic is caught.
+        if let Ok(entered) = entered {
+            assert!(matches!(entered, Err(RequestsError::Store { .. })), "{entered:?}");
+        }
+        assert_eq!(figures(segment.path().unwrap(), DEFAULT_INSTANCE).processes, 0);
+    }
+    is_mended.store(true, Relaxed);
+    enter().unwrap();
+}
+
 #[test]
 fn a_04_it_is_saved_when_sigterm_comes_by_a_handler_that_only_sets_a_flag() {
     let _alone = alone();

@@ -21,7 +21,7 @@ fn child(argument: &str) {
 }
 
 /// The last sign of life of all runs.
-fn alive(path: &Path) -> u64 {
+pub(super) fn alive(path: &Path) -> u64 {
     let snapshot = look(path);
     let marks = snapshot.series.iter().filter_map(|series| match series.value {
         shmetrics::Value::TimeMark(mark) => mark,
@@ -75,6 +75,43 @@ fn a_04_run_time_goes_on_after_a_kill_and_down_time_is_none() {
         let down = std::time::Instant::now();
         poll("down time", || (down.elapsed() > ms(300)).then_some(()));
         assert_eq!(figures(&path, DEFAULT_INSTANCE).crawler_runtime, runtime);
+    }
+}
+
+#[test]
+fn a_04_a_wall_clock_that_was_set_back_makes_no_run_time() {
+    let _alone = alone();
+    let scratch = Scratch::new("requests-set-back");
+    let path = scratch.path("segment");
+    let segment = compact().create_at(&path).unwrap();
+    // Signs of life of before: an hour in the future.
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    let later = now.as_nanos() as u64 + 3_600_000 * MS;
+    let marks = ["0", "1"].map(|run| {
+        let mark = segment.time_mark("requests_alive");
+        let mark = mark.label("instance", DEFAULT_INSTANCE).label("run", run);
+        mark.register().unwrap()
+    });
+    let begun = std::time::Instant::now();
+    let mut runtime = Duration::ZERO;
+    for round in 0..4 {
+        // In the place of the run that is about to begin.
+        marks[(round + 1) % 2].mark_at_ns(later + round as u64 * 1_000 * MS);
+        let requests = quiet(&segment).enter().unwrap();
+        assert!(requests.figures().unwrap().crawler_runtime <= begun.elapsed());
+        let before = alive(&path);
+        poll("signs of life", || {
+            (alive(&path) >= before + 10 * MS).then_some(())
+        });
+        if round == 2 {
+            requests.reset().unwrap();
+            runtime = Duration::ZERO;
+            assert!(requests.figures().unwrap().crawler_runtime <= begun.elapsed());
+        }
+        let last = requests.leave().unwrap();
+        assert!(last.crawler_runtime <= begun.elapsed(), "{last:?}");
+        assert!(last.crawler_runtime > runtime, "{last:?} after {runtime:?}");
+        runtime = last.crawler_runtime;
     }
 }
 
