@@ -146,3 +146,32 @@ fn a_06_a_retry_ends_in_another_process_and_that_of_a_dead_one_too() {
     let told = figures(&path, DEFAULT_INSTANCE);
     assert_eq!((told.requests_finished, told.requests_retries), (302, 102));
 }
+
+#[test]
+fn a_06_what_finds_no_room_is_counted_when_it_ends_by_its_attempt_and_not_by_its_key() {
+    let _alone = alone();
+    let scratch = Scratch::new("requests-no-room");
+    let path = scratch.path("segment");
+    let segment = compact().create_at(&path).unwrap();
+    // One bucket.
+    let requests = quiet(&segment).max_in_flight(8).enter().unwrap();
+    let running: Vec<_> = (0..8).map(|key| requests.start(&key.to_string())).collect();
+    let beyond = [0, 1].map(|_| requests.start("beyond"));
+    assert_eq!(beyond.each_ref().map(Attempt::runs), [1, 1]);
+    let snapshot = look(&path);
+    let table = snapshot.series.iter().find_map(|series| match &series.value {
+        shmetrics::Value::InFlight(in_flight) => Some(in_flight),
+        _ => None,
+    });
+    assert_eq!(table.map(|table| (table.number, table.overflow)), Some((8, 2)));
+    assert_eq!(
+        (requests.finish_key("beyond"), requests.fail_key("beyond")),
+        (None, None)
+    );
+    assert_eq!(figures(&path, DEFAULT_INSTANCE).requests_total(), 0);
+    for attempt in beyond.into_iter().chain(running) {
+        assert!(requests.finish(attempt).is_some());
+    }
+    let told = figures(&path, DEFAULT_INSTANCE);
+    assert_eq!((told.requests_started, told.requests_finished), (10, 10));
+}
