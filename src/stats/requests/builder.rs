@@ -172,8 +172,8 @@ impl<'s> Builder<'s> {
         self
     }
 
-    /// Gives each message to `write`, in the session's thread, instead of the `log` facade (level info, target `shmetrics::requests`).
-    /// Without the feature `log` there is no facade: messages go nowhere unless they are given a place here.
+    /// Gives each message to `write`, in the session's thread, instead of the `log` facade (level info, target `shmetrics::requests`; without
+    /// this crate's feature `log` there is none, and what is logged goes nowhere unless this is called).
     /// If it fails or panics, that is kept in the segment's error log, and the next message comes all the same.
     pub fn log_to(mut self, write: impl FnMut(&str) -> io::Result<()> + Send + 'static) -> Self {
         self.sink = Some(Box::new(write));
