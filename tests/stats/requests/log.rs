@@ -135,14 +135,16 @@ fn a_07_a_logger_of_the_process_that_panics_ends_neither_the_thread_nor_the_fina
     ::log::set_max_level(::log::LevelFilter::Info);
     let store = FolderStore::new(scratch.path("records"));
     let builder = Requests::builder(&segment).max_in_flight(64).log_interval(ms(1));
-    let builder = builder.persistence(Persistence::Enabled).store(store.clone());
+    let builder = builder
+        .persistence(Persistence::Enabled)
+        .store(store.clone())
+        .persist_state_key("logged");
     let requests = builder.enter().unwrap();
     let logged = || LOGGER.0.load(std::sync::atomic::Ordering::Relaxed);
     poll("some messages", || (logged() >= 3).then_some(()));
     done(&requests, "a", 0, 1);
     let left = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| requests.leave()));
-    let key = default_state_key(DEFAULT_PREFIX, DEFAULT_INSTANCE);
-    let record = store.get("default", &key).unwrap().unwrap();
+    let record = store.get("default", "logged").unwrap().unwrap();
     assert!(record.contains("\"requestsFinished\":1,"), "{record}");
     assert_eq!(left.unwrap().unwrap().requests_total, 1);
     let errors = look(&path).errors;
