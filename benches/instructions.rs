@@ -377,6 +377,7 @@ mod benchmarks {
             lifecycle_request,
             lifecycle_disabled,
             runtime_request,
+            requests_start_finish,
             snapshot,
             json,
         ]

@@ -7,6 +7,7 @@ use gungraun::prelude::*;
 use shmetrics::stats::health::{Monitor, Options};
 use shmetrics::stats::lifecycle::{AnyCollector, Collector, Event, NoopCollector, SegmentCollector};
 use shmetrics::stats::named::Stats;
+use shmetrics::stats::requests::Requests;
 use shmetrics::stats::runtime::{self, Runtime};
 
 use crate::benchmarks::{Ready, budget, ready, repeat, value};
@@ -136,4 +137,27 @@ fn runtime() -> Ready<Runtime> {
 #[bench::run(runtime())]
 fn runtime_request(ready: Ready<Runtime>) -> Ready<Runtime> {
     repeat(ready, |runtime, _| runtime.record_request(black_box(KEYS[0])))
+}
+
+// Its thread sleeps meanwhile.
+fn requests() -> Ready<Requests> {
+    ready(|segment| {
+        let session = Requests::builder(segment).without_log().enter();
+        let requests = session.expect("a session");
+        for key in KEYS {
+            let attempt = requests.start_at(key, 1_000);
+            requests.finish_at(attempt, 2_000);
+        }
+        requests
+    })
+}
+
+// Start and finish, times given.
+#[library_benchmark(config = budget("requests_start_finish"))]
+#[bench::run(requests())]
+fn requests_start_finish(ready: Ready<Requests>) -> Ready<Requests> {
+    repeat(ready, |requests, turn| {
+        let attempt = requests.start_at(black_box(KEYS[turn % KEYS.len()]), turn as u64 * 1_000);
+        black_box(requests.finish_at(attempt, turn as u64 * 1_000 + 750_000));
+    })
 }
