@@ -6,6 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -36,6 +37,8 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 /// What runs may go on for so long after the server was told to stop.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
+/// Until a client closes a connection that the server has closed.
+const LINGER_LIMIT: Duration = Duration::from_secs(5);
 /// Longest head of a request, with its first line.
 const HEAD_LENGTH: usize = 16 << 10;
 /// Most header fields.
@@ -87,18 +90,19 @@ impl Activity {
 
 /// A stream that notes what happens on it.
 struct Observed {
-    stream: TcpStream,
+    /// Shared with who closes it properly in the end.
+    stream: Rc<RefCell<TcpStream>>,
     activity: Rc<Activity>,
 }
 
 impl AsyncRead for Observed {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        let read = Pin::new(&mut *self.stream.borrow_mut()).poll_read(cx, buffer);
         let is_new = self.activity.phase.get() == Phase::Answered && !self.activity.is_blocked.get();
         if buffer.filled().len() > before && is_new {
             self.activity.enter(Phase::Head);
@@ -108,32 +112,32 @@ impl AsyncRead for Observed {
 }
 
 impl AsyncWrite for Observed {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut *self.stream.borrow_mut()).poll_write(cx, bytes);
         self.activity.is_blocked.set(written.is_pending());
         written
     }
 
     fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
+        let written = Pin::new(&mut *self.stream.borrow_mut()).poll_write_vectored(cx, bytes);
         self.activity.is_blocked.set(written.is_pending());
         written
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.stream.borrow().is_write_vectored()
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.stream.borrow_mut()).poll_flush(cx)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.stream.borrow_mut()).poll_shutdown(cx)
     }
 }
 
@@ -235,8 +239,9 @@ impl Drop for Listed<'_> {
 async fn run(table: &Table, stream: TcpStream, activity: Rc<Activity>, watcher: Watcher) {
     // An answer is one piece: nothing is gained by waiting for more.
     let _ = stream.set_nodelay(true);
+    let stream = Rc::new(RefCell::new(stream));
     let observed = Observed {
-        stream,
+        stream: Rc::clone(&stream),
         activity: Rc::clone(&activity),
     };
     let service = service_fn(|request| {
@@ -253,6 +258,31 @@ async fn run(table: &Table, stream: TcpStream, activity: Rc<Activity>, watcher: 
         .serve_connection(TokioIo::new(observed), service);
     // Whatever a client does wrong concerns only its own connection; it was told if that was possible.
     let _ = watcher.watch(connection).await;
+    if !table.is_stopping.get()
+        && let Some(stream) = Rc::into_inner(stream)
+    {
+        linger(stream.into_inner()).await;
+    }
+}
+
+/// Closes a connection: what the client still sends is read and thrown away until it closes, too. Else the kernel would reset it, as
+/// something was not read, and the reset could overtake the answer that says what was wrong.
+async fn linger(mut stream: TcpStream) {
+    let drain = async {
+        poll_fn(|cx| Pin::new(&mut stream).poll_shutdown(cx)).await?;
+        let mut thrown_away = [0; 4096];
+        loop {
+            stream.readable().await?;
+            match stream.try_read(&mut thrown_away) {
+                Ok(0) => return Ok(()),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+    };
+    // Whether it closed, too, is its own affair.
+    let _: Result<io::Result<()>, _> = tokio::time::timeout(LINGER_LIMIT, drain).await;
 }
 
 async fn accept(table: Rc<Table>, listener: TcpListener) {
