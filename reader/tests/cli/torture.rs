@@ -107,7 +107,8 @@ fn a_falsified_tally_is_found() {
         ("lose", "torture_events_total lost", true),
         ("double", "torture_events_total has", true),
         ("silent", "torture_told lost", true),
-        ("disordered", "came after its event", true),
+        // At the end only what is still in the rings can be found.
+        ("disordered", "came after its event", false),
         // Who keeps a key is dead by then.
         ("kept", "torture_keys", false),
         ("twice", "an id was given twice", false),
