@@ -255,6 +255,8 @@ async fn run(table: &Table, stream: TcpStream, activity: Rc<Activity>, watcher: 
         .max_header_size(HEAD_LENGTH)
         .max_buf_size(2 * HEAD_LENGTH)
         .max_headers(MOST_FIELDS)
+        // Whoever has said all and closed its side waits for the answer.
+        .half_close(true)
         .serve_connection(TokioIo::new(observed), service);
     // Whatever a client does wrong concerns only its own connection; it was told if that was possible.
     let _ = watcher.watch(connection).await;
