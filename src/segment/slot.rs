@@ -18,7 +18,7 @@ use rustix::fs::{Mode, OFlags};
 use super::attachment::Attachment;
 use super::commit::commit;
 use super::registry::{for_each_gauge, recover_records};
-use super::{Segment, error_log, host, ownership, thread};
+use super::{error_log, host, ownership, thread};
 use crate::error::OpenError;
 use crate::layout::LINE_LENGTH;
 use crate::layout::directory::*;
@@ -150,7 +150,8 @@ fn clear_gauges(attachment: &Attachment, slot: u64) {
     });
 }
 
-impl Segment {
+#[cfg(feature = "stats")]
+impl super::Segment {
     /// The slot of this process in this segment; `None` if it has none. One that is opened twice has two.
     pub(crate) fn slot(&self) -> Option<u64> {
         let attachment = self.attachment.as_deref()?;
