@@ -5,8 +5,13 @@ mod support;
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use shmetrics::{Merge, OrNoop, Preset, RegisterError, Segment, Unit, Value};
+use shmetrics::{Histogram, Merge, OrNoop, Preset, RegisterError, Segment, Unit, Value};
 use support::*;
+
+fn latency_of(segment: &Segment) -> Histogram {
+    let latency = segment.histogram("latency_seconds").unit(Unit::Seconds);
+    latency.register().unwrap()
+}
 
 #[test]
 fn more_threads_than_lanes_share_one_and_lose_nothing() {
@@ -16,11 +21,7 @@ fn more_threads_than_lanes_share_one_and_lose_nothing() {
     let segment = Segment::options().lanes(2).open_or_create_at(&path).unwrap();
     let counter_handle = segment.counter("events_total").register().unwrap();
     let float = segment.counter_float("seconds_total").register().unwrap();
-    let latency = segment
-        .histogram("latency_seconds")
-        .unit(Unit::Seconds)
-        .register()
-        .unwrap();
+    let latency = latency_of(&segment);
     // All of them live at one time.
     let barrier = std::sync::Barrier::new(8);
     std::thread::scope(|scope| {
@@ -99,11 +100,7 @@ fn more_processes_than_slots_count_in_the_shared_lane_and_drop_gauges() {
         .unwrap();
     let events = segment.counter("events_total").register().unwrap();
     let depth = segment.gauge("depth").register().unwrap();
-    let latency = segment
-        .histogram("latency_seconds")
-        .unit(Unit::Seconds)
-        .register()
-        .unwrap();
+    let latency = latency_of(&segment);
     depth.set(1);
     let child = fork(|| {
         for _ in 0..1000 {
@@ -138,11 +135,7 @@ fn without_budget_everything_is_counted_in_the_shared_lane() {
         .open_or_create_at(&path)
         .unwrap();
     let events = segment.counter("events_total").register().unwrap();
-    let latency = segment
-        .histogram("latency_seconds")
-        .unit(Unit::Seconds)
-        .register()
-        .unwrap();
+    let latency = latency_of(&segment);
     for _ in 0..10_000 {
         events.inc();
         latency.record(1_000_000);
@@ -470,11 +463,7 @@ fn a_program_that_ticks_itself_has_no_thread_and_exact_windows() {
             .epoch(std::time::Duration::from_millis(200))
     };
     let segment = options().without_ticker().open_or_create_at(&path).unwrap();
-    let latency = segment
-        .histogram("latency_seconds")
-        .unit(Unit::Seconds)
-        .register()
-        .unwrap();
+    let latency = latency_of(&segment);
     assert_eq!(tickers(), 0);
     let mut reader = shmetrics::Reader::open_path(path.as_ref()).unwrap();
     let window = |reader: &mut shmetrics::Reader| {

@@ -159,6 +159,9 @@ impl Reader {
     /// In a sequence of snapshots of one reader no counter and no count of a histogram ever goes down (classic histograms whose
     /// bounds were changed start anew, with a new start time).
     ///
+    /// Who is alive is as of the last [`refresh_owners`](Self::refresh_owners), which is to be called about once a second. Until then gauges,
+    /// states and what is in flight of processes that start in their hundreds at one moment may be missing; counters and histograms never are.
+    ///
     /// # Errors
     ///
     /// Parts of the file are gone, and [`crate::sigbus`] guards; without the guard the process is ended by SIGBUS. What the snapshot
